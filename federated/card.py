@@ -12,15 +12,17 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from federated.privacy import Who, adversaries
-from federated.release import Artifact, Release
 from federated.signed_card import FORMAT, canonical
 from federated.spec import TrainingSpec
 from protocol.committee import COMMITTEE_MAX, colluders_of
 from protocol.identity import PersonId, name_of
 from protocol.limits import PPM
+
+if TYPE_CHECKING:
+    from federated.release import Artifact, Release
 
 # One core of a laptop or a small server under load, its part of memory and power supply included;
 # machines are known with 5 and with 25. An estimate: nothing here can measure it.

@@ -111,6 +111,8 @@ class _Exchange(Generic[T]):
             if partner is None or partner not in self.questions or partner in self._got.answered:
                 continue
             if self._reached.get(partner) != node.last_activated_at:
+                if partner in self._reached:
+                    self.roster.silent.discard(partner)  # it is back, and worth waiting for
                 nodes[node.node_id] = partner
                 self._reached[partner] = node.last_activated_at
         # Flower forgets a message after our own deadline, so that it is ours which speaks.

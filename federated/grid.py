@@ -70,6 +70,15 @@ def share_variance(noise_multiplier: float, noise_parties: int, values: int) -> 
     return -(-(deviation**2) // (PPM**2 * noise_parties)) + _BLUR
 
 
+def sum_deviation(spec: TrainingSpec, updates: int) -> float:
+    """Of the noise in each value of the sum of so many updates, and so of the sum along any direction.
+
+    Cutting to steps adds what an even choice within a step scatters by.
+    """
+    share = share_variance(spec.noise_multiplier, spec.noise_parties, spec.values)
+    return math.sqrt(updates * (share + spec.step**2 / 12)) * spec.clip / UNITS
+
+
 def sensitivity(values: int) -> int:
     """How far one example moves a sum on the grid, in units (L2)."""
     return UNITS + 2 * math.isqrt(values) + 2

@@ -38,13 +38,21 @@ from protocol.shares import SEED_BYTES, Sealed, commitment
 
 
 class RoundFailed(StateError):
-    """A round came to nothing; `missing` are those who did not do their part."""
+    """A round came to nothing; `missing` are those who did not do their part.
+
+    `usefulness_micro`: what its cohorts showed, if their sums were opened.
+    """
 
     def __init__(
-        self, message: str, missing: Sequence[PersonId] = (), faulty: Sequence[PersonId] = ()
+        self,
+        message: str,
+        missing: Sequence[PersonId] = (),
+        faulty: Sequence[PersonId] = (),
+        usefulness_micro: Sequence[int] = (),
     ) -> None:
         super().__init__(message)
         self.missing, self.faulty = tuple(sorted(missing)), tuple(sorted(faulty))
+        self.usefulness_micro = tuple(usefulness_micro)
 
 
 class OpeningLog(Protocol):

@@ -1,6 +1,6 @@
 """Questions about columns that partners keep: what may be asked, and in which words.
 
-    count
+    count age                              how many have something in the column
     histogram age 0 100 10                 ten cells of equal width
     histogram smoker yes,no                a cell for each word
     table age 0 100 10 by smoker yes,no    a cell for each pair
@@ -17,7 +17,7 @@ from __future__ import annotations
 import itertools
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -40,10 +40,11 @@ TEXT_CHARS_MAX: Final = 1_024
 _NUMBER_MAX: Final = 1e15
 
 OUTSIDE: Final = "outside"
+PRESENT: Final = "there"
 MISSING: Final = "missing"
 _BY: Final = "by"
 _GRAMMAR: Final = (
-    "ask one of: count; histogram COLUMN LOW HIGH BINS; histogram COLUMN WORD,WORD,...;"
+    "ask one of: count COLUMN; histogram COLUMN LOW HIGH BINS; histogram COLUMN WORD,WORD,...;"
     " table COLUMN ... by COLUMN ...; mean COLUMN LOW HIGH; quantile COLUMN LOW HIGH 0.5,..."
 )
 
@@ -77,10 +78,10 @@ class Range:
     def __str__(self) -> str:
         return f"{shlex.quote(self.column)} {_number(self.low)} {_number(self.high)}"
 
-    def scaled(self, values: Sequence[str]) -> NDArray[np.float64]:
+    def scaled(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n,) -1 at the low end and below, 1 at the high end and above; not a number where there is none."""
         half = (self.high - self.low) / 2
-        return np.clip((numbers(values) - self.low) / half - 1, -1.0, 1.0)
+        return np.clip((values - self.low) / half - 1, -1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +118,12 @@ class Bins:
         inner = [f"{low} to {high}" for low, high in itertools.pairwise(edges)]
         return (*inner, OUTSIDE, MISSING)
 
-    def place(self, values: Sequence[str]) -> NDArray[np.intp]:
-        """(n,) in which cell each value is."""
-        found = numbers(values)
-        at = np.searchsorted(self.edges, found, side="right") - 1
-        at[found == self.range.high] = self.count - 1
-        at[(found < self.range.low) | (found > self.range.high)] = self.count
-        at[np.isnan(found)] = self.count + 1
+    def place(self, values: NDArray[np.float64]) -> NDArray[np.intp]:
+        """(n,) in which cell each number is."""
+        at = np.searchsorted(self.edges, values, side="right") - 1
+        at[values == self.range.high] = self.count - 1
+        at[(values < self.range.low) | (values > self.range.high)] = self.count
+        at[np.isnan(values)] = self.count + 1
         return at
 
 
@@ -153,13 +153,35 @@ class Words:
         """Of the cells, in order."""
         return (*self.words, OUTSIDE, MISSING)
 
-    def place(self, values: Sequence[str]) -> NDArray[np.intp]:
-        """(n,) in which cell each value is; blanks around a word do not count."""
+    def place(self, values: Iterable[str]) -> NDArray[np.intp]:
+        """(n,) in which cell each field is; blanks around a word do not count."""
         index = {word: number for number, word in enumerate(self.words)} | {"": len(self.words) + 1}
         return np.array([index.get(each.strip(), len(self.words)) for each in values], np.intp)
 
 
-Axis = Bins | Words
+@dataclass(frozen=True, slots=True)
+class Present:
+    """Whether a column's field holds something."""
+
+    column: str
+
+    def __post_init__(self) -> None:
+        check_name(self.column, "a column's name")
+
+    def __str__(self) -> str:
+        return shlex.quote(self.column)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the cells, in order."""
+        return (PRESENT, MISSING)
+
+    def place(self, values: Iterable[str]) -> NDArray[np.intp]:
+        """(n,) in which cell each field is."""
+        return np.array([not each.strip() for each in values], np.intp)
+
+
+Axis = Bins | Words | Present
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +235,8 @@ class Question:
             return (
                 f"the values {within}, that these parts of them stay below: {_listed(self.parts)}"
             )
-        if not self.axes:
-            return "how many examples there are"
+        if self.kind is Kind.COUNT:
+            return f"how many examples have something in {self.columns[0]!r}, and how many nothing"
         cells = " and ".join(f"{axis.column!r} ({_outline(axis)})" for axis in self.axes)
         return f"how many examples there are of each {cells}"
 
@@ -231,8 +253,8 @@ def parse(text: str) -> Question:
     except ValueError as error:
         raise ConfigError(f"{text!r} is not a question", _GRAMMAR) from error
     match kind, rest:
-        case Kind.COUNT, []:
-            return Question(kind)
+        case Kind.COUNT, [column]:
+            return Question(kind, (Present(column),))
         case Kind.HISTOGRAM, _:
             return Question(kind, (_axis(rest),))
         case Kind.TABLE, _:
@@ -248,11 +270,6 @@ def parse(text: str) -> Question:
                 raise ConfigError(f"{len(wanted)} quantiles", f"ask for at most {QUANTILES_MAX}")
             return Question(kind, range=Range(column, _float(low), _float(high)), parts=wanted)
     raise ConfigError(f"{text!r} is not a question", _GRAMMAR)
-
-
-def numbers(values: Sequence[str]) -> NDArray[np.float64]:
-    """(n,) what a column says; not a number where it says none. Infinity is far outside of any range."""
-    return np.array([_float(each) for each in values], np.float64)
 
 
 def _axis(words: Sequence[str]) -> Axis:
@@ -276,7 +293,6 @@ def _split(words: Sequence[str]) -> list[list[str]]:
 
 
 def _float(text: str) -> float:
-    """Of a column's field, or of a question's word."""
     try:
         return float(text)
     except ValueError:
@@ -293,6 +309,6 @@ def _listed(values: Sequence[float]) -> str:
 
 
 def _outline(axis: Axis) -> str:
-    if isinstance(axis, Words):
-        return ", ".join(axis.words)
-    return f"{axis.count} bins from {_number(axis.range.low)} to {_number(axis.range.high)}"
+    if isinstance(axis, Bins):
+        return f"{axis.count} bins from {_number(axis.range.low)} to {_number(axis.range.high)}"
+    return ", ".join(axis.names)

@@ -13,7 +13,8 @@ asked for again, and partners answer with the very ones that they signed.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
+from copy import copy
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -26,6 +27,7 @@ from commonground.committees import FixedSet, RoundStart, Signed
 from federated.aggregate import Aggregator
 from federated.exchange import Answers, Roster, ask
 from federated.grid import from_ring, ring_of
+from federated.judging import Jury
 from federated.messages import Task, read_reply, task_message
 from federated.model import Weights, digest, encode
 from federated.opening import Opener, RoundFailed
@@ -100,22 +102,32 @@ def train(
     aggregator: Aggregator,
     weights: Weights,
     *,
-    measure: Callable[[Weights], int] = lambda _: 0,
+    jury: Jury,
 ) -> Weights:
     """Runs the rounds that a job still has, from these weights; gives the last model.
 
-    `measure` gives a model's accuracy in parts per million. Raises StateError, with the reason that
-    the log will show, when a round comes to nothing and the job has none to spare.
+    Raises StateError, with the reason that the log will show, when a round comes to nothing and the job
+    has none to spare, or when it learns nothing.
     """
     log.start()
     roster = Roster(log.partners())
     done, failed = len(job.rounds), len(job.failed)
     while done < job.terms.rounds:
         running = _Round(grid, log, job.terms, aggregator.spec, roster, log.round(), weights)
+        running.aside = jury.aside(roster.partners.values())
         cost = aggregator.epsilon_micro(running.start.number)
         try:
             summed = running.run()
-            weights = aggregator.step(np.sum(summed.sums, axis=0), len(summed.partners))
+            judged = jury.look(weights, summed.groups, summed.sums)
+            stepped = copy(aggregator)  # what a bad round does to it is thrown away
+            model = stepped.step(judged.total, len(summed.partners))
+            accuracy_ppm = jury.accuracy_ppm(model)
+            if fault := jury.fault(weights, judged, len(summed.partners), accuracy_ppm):
+                raise RoundFailed(
+                    f"round {running.start.number} is not kept: {fault}",
+                    faulty=summed.faulty,
+                    usefulness_micro=judged.usefulness_micro,
+                )
         except RoundFailed as failure:
             if failed == job.terms.spare_rounds:
                 raise
@@ -123,6 +135,7 @@ def train(
             roster.leave(failure.faulty)
             failed += 1
             continue
+        aggregator, weights = stepped, model
         record = pb.TrainingRound(
             job_id=job.terms.id,
             round=running.start.number,
@@ -130,11 +143,14 @@ def train(
             model=digest(weights),
             partners=summed.partners,
             epsilon_micro=cost,
-            accuracy_ppm=measure(weights),
+            accuracy_ppm=accuracy_ppm,
             faulty=summed.faulty,
+            usefulness_micro=judged.usefulness_micro,
+            weights_ppm=judged.weights_ppm,
         )
         log.complete(record, weights, aggregator.velocity)
         roster.leave(summed.faulty)
+        jury.keep(accuracy_ppm)
         done += 1
     return weights
 
@@ -150,11 +166,12 @@ class _Round:
     roster: Roster
     start: RoundStart
     weights: Weights
+    aside: Set[PersonId] = frozenset()  # who is not asked for an update
 
     def run(self) -> Summed:
         """The sums of the updates. Raises RoundFailed."""
         fixed = set(self.log.set_of_round())  # where a server was killed before the round was done
-        expected = fixed or set(self.roster.partners.values())
+        expected = fixed or set(self.roster.partners.values()) - self.aside
         needed = len(fixed) or self.job.quorum
         got = self._gather(expected, needed)
         if len(got.accepted) < needed:

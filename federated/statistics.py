@@ -19,22 +19,21 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from federated.questions import QUANTILE_LEVELS, Kind, Question, Range
+from federated.data import Column, Kind, Table
+from federated.questions import QUANTILE_LEVELS, Bins, Question, Range
+from federated.questions import Kind as Asked
 from protocol.errors import ConfigError, Reject
-
-Table = Mapping[str, Sequence[str]]
-"""Columns by name, each with the fields of all examples in the same order, as the file has them."""
+from protocol.limits import PPM
 
 Z_95: Final = 1.959964  # standard normal, two-sided 95 %
-COUNT: Final = "examples"
 _LEAVES: Final = 1 << QUANTILE_LEVELS
 # Counts are whole numbers; solving for them leaves errors far below this.
 _ROUNDING: Final = 1e-6
@@ -50,20 +49,12 @@ class Figure:
     high: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Sparse:
-    """What n examples add: `values` (n, k) at `places` (n, k) of the sum."""
-
-    places: NDArray[np.intp]
-    values: NDArray[np.float64]
-
-
 def size(question: Question) -> int:
     """How many values the sum has."""
     match question.kind:
-        case Kind.MEAN:
+        case Asked.MEAN:
             return 2
-        case Kind.QUANTILE:
+        case Asked.QUANTILE:
             return 2 * _LEAVES - 2  # a tree without its root
     return question.cells
 
@@ -71,18 +62,47 @@ def size(question: Question) -> int:
 def bound(question: Question) -> float:
     """The L2 norm that no example's part of the sum exceeds: what the noise is measured by."""
     match question.kind:
-        case Kind.MEAN:
-            return math.sqrt(2)
-        case Kind.QUANTILE:
-            return math.sqrt(QUANTILE_LEVELS)
+        case Asked.MEAN:
+            return _rounded_up(math.sqrt(2))
+        case Asked.QUANTILE:
+            return _rounded_up(math.sqrt(QUANTILE_LEVELS))
     return 1.0
 
 
-def total(question: Question, table: Table, examples: int) -> NDArray[np.float64]:
-    """(size,): the exact sum of so many examples. Raises ConfigError without a column that it reads."""
-    added = _encode(question, table, examples)
-    found = np.bincount(added.places.ravel(), added.values.ravel(), size(question))
-    return np.asarray(found, np.float64)
+def _rounded_up(value: float) -> float:
+    """To a millionth, as the log carries a bound."""
+    return math.ceil(value * PPM) / PPM
+
+
+def columns(question: Question) -> tuple[Column, ...]:
+    """What is read of the data: numbers where a range is named, which may be missing; words elsewhere."""
+    ranged = {axis.column for axis in question.axes if isinstance(axis, Bins)}
+    if question.range is not None:
+        ranged.add(question.range.column)
+    return tuple(
+        Column(name, Kind.NUMBER, optional=True) if name in ranged else Column(name, Kind.CATEGORY)
+        for name in question.columns
+    )
+
+
+def encode(question: Question, table: Table) -> NDArray[np.float64]:
+    """(n, k, 2): what each example adds, as places in the sum and values. Raises ConfigError without a
+    column that the question reads."""
+    match question.kind:
+        case Asked.MEAN:
+            return _encode_mean(_range_of(question), table)
+        case Asked.QUANTILE:
+            return _encode_tree(_range_of(question), table)
+    at = np.zeros(len(table), np.intp)
+    for axis in question.axes:
+        at = at * len(axis.names) + axis.place(table[axis.column])
+    return _added(at[:, None], np.ones((len(at), 1)))
+
+
+def total(question: Question, added: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(size,): the exact sum of examples as they were encoded."""
+    places, values = added[..., 0].ravel().astype(np.intp), added[..., 1].ravel()
+    return np.asarray(np.bincount(places, values, size(question)), np.float64)
 
 
 def figures(question: Question, noisy: NDArray[np.float64], deviation: float) -> list[Figure]:
@@ -93,9 +113,9 @@ def figures(question: Question, noisy: NDArray[np.float64], deviation: float) ->
     if noisy.shape != (size(question),) or not np.isfinite(noisy).all():
         raise Reject(f"the answer is not {size(question)} finite values")
     match question.kind:
-        case Kind.MEAN:
+        case Asked.MEAN:
             return _mean(_range_of(question), noisy, deviation)
-        case Kind.QUANTILE:
+        case Asked.QUANTILE:
             return _quantiles(question, noisy, deviation)
     return _counts(question, noisy, deviation)
 
@@ -115,36 +135,15 @@ def _range_of(question: Question) -> Range:
 # ---- what an example adds ----
 
 
-def _encode(question: Question, table: Table, examples: int) -> _Sparse:
-    for column in question.columns:
-        if column not in table:
-            raise ConfigError(
-                f"there is no column {column!r}", "the question reads it; check the table's header"
-            )
-        if len(table[column]) != examples:
-            raise ConfigError(
-                f"the column {column!r} has not {examples} fields", "repair the table"
-            )
-    match question.kind:
-        case Kind.MEAN:
-            return _encode_mean(_range_of(question), table)
-        case Kind.QUANTILE:
-            return _encode_tree(_range_of(question), table)
-    at = np.zeros(examples, np.intp)
-    for axis in question.axes:
-        at = at * len(axis.names) + axis.place(table[axis.column])
-    return _Sparse(at[:, None], np.ones((examples, 1)))
-
-
-def _encode_mean(range_: Range, table: Table) -> _Sparse:
+def _encode_mean(range_: Range, table: Table) -> NDArray[np.float64]:
     """An example without a value adds nothing."""
     scaled = range_.scaled(table[range_.column])
     there = ~np.isnan(scaled)
     values = np.stack([there.astype(np.float64), np.where(there, scaled, 0.0)], axis=1)
-    return _Sparse(np.broadcast_to(np.arange(2), values.shape), values)
+    return _added(np.broadcast_to(np.arange(2), values.shape), values)
 
 
-def _encode_tree(range_: Range, table: Table) -> _Sparse:
+def _encode_tree(range_: Range, table: Table) -> NDArray[np.float64]:
     """The cell of the lowest level, and all that it is a part of; an example without a value adds nothing."""
     scaled = range_.scaled(table[range_.column])
     there = ~np.isnan(scaled)
@@ -153,7 +152,12 @@ def _encode_tree(range_: Range, table: Table) -> _Sparse:
     levels = np.arange(1, QUANTILE_LEVELS + 1)
     # Level l has 2^l cells, and those above it have 2^l - 2 in all.
     places = (leaf[:, None] >> (QUANTILE_LEVELS - levels)) + (1 << levels) - 2
-    return _Sparse(places, np.broadcast_to(there[:, None].astype(np.float64), places.shape))
+    return _added(places, np.broadcast_to(there[:, None], places.shape))
+
+
+def _added(places: NDArray[Any], values: NDArray[Any]) -> NDArray[np.float64]:
+    """Places are far below 2^53, and so exact in doubles."""
+    return np.stack([places, values], axis=-1).astype(np.float64)
 
 
 # ---- what a sum says ----
@@ -161,8 +165,6 @@ def _encode_tree(range_: Range, table: Table) -> _Sparse:
 
 def _counts(question: Question, noisy: NDArray[np.float64], deviation: float) -> list[Figure]:
     """Noise makes small counts negative; shown are none then. The noisy values are kept beside."""
-    if not question.axes:
-        return [_count(COUNT, float(noisy[0]), deviation)]
     names = itertools.product(*(axis.names for axis in question.axes))
     return [
         _count(", ".join(name), value, deviation)

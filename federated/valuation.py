@@ -21,22 +21,17 @@ from numpy.typing import NDArray
 
 from protocol.errors import Reject
 from protocol.identity import PersonId
+from protocol.jobs import CohortSum
 from protocol.limits import PPM
 from protocol.money.pools import split
 
-# An estimate this many errors below zero is hardly chance: one of 1,000 honest partners that are worth
-# nothing gets there.
+# So much of what a helpful partner adds on average has a harmful one to undo: whose examples are rare among
+# the public ones may push a little the other way, and is no attacker.
+HARMFUL_PART: Final = 0.25
+# And that far beyond chance: an estimate is so many errors too low for one of 1,000 partners.
 HARMFUL_ERRORS: Final = 3.0
 # Two computers solve the same equations to so many parts per million, rounding included.
 TOLERANCE_PPM: Final = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One cohort in one round, as the log has it."""
-
-    partners: tuple[PersonId, ...]
-    usefulness_micro: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +40,6 @@ class Worth:
 
     value: float
     error: float
-
-    @property
-    def is_harmful(self) -> bool:
-        """Whether its updates pushed the wrong way beyond what chance would explain."""
-        return self.value < -HARMFUL_ERRORS * self.error
 
 
 def usefulness_micro(total: NDArray[np.float64], downhill: NDArray[np.float64]) -> int:
@@ -65,7 +55,7 @@ def usefulness_micro(total: NDArray[np.float64], downhill: NDArray[np.float64]) 
 
 
 def estimate(
-    measured: Sequence[Measured], partners: Sequence[PersonId], deviation: float
+    measured: Sequence[CohortSum], partners: Sequence[PersonId], deviation: float
 ) -> dict[PersonId, Worth] | None:
     """Each partner's usefulness in a round; None while the cohorts so far do not tell all of them apart.
 
@@ -87,6 +77,15 @@ def estimate(
     return {
         partner: Worth(float(value), float(error))
         for partner, value, error in zip(partners, values, errors, strict=True)
+    }
+
+
+def harmful(worth: Mapping[PersonId, Worth]) -> set[PersonId]:
+    """Whose updates pushed the wrong way, by more than chance and rare examples explain."""
+    helpful = [its.value for its in worth.values() if its.value > 0]
+    tolerated = HARMFUL_PART * sum(helpful) / len(helpful) if helpful else 0.0
+    return {
+        who for who, its in worth.items() if its.value + HARMFUL_ERRORS * its.error < -tolerated
     }
 
 

@@ -87,7 +87,6 @@ class TrainingRound:
     accuracy_ppm: int
     faulty: tuple[PersonId, ...]
     checkpoint: bytes
-    reason: str
     usefulness_micro: tuple[int, ...]
     weights_ppm: tuple[int, ...]
 
@@ -101,6 +100,14 @@ class FailedRound:
     missing: tuple[PersonId, ...]
     epsilon_micro: int
     faulty: tuple[PersonId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CohortSum:
+    """What the sum of a cohort showed, in a round that was kept or not."""
+
+    partners: tuple[PersonId, ...]
+    usefulness_micro: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +167,7 @@ class Job:
     round_set: RoundSet | None = None  # of the round that runs
     rounds: tuple[TrainingRound, ...] = ()  # that came to something
     failed: tuple[FailedRound, ...] = ()
+    cohort_sums: tuple[CohortSum, ...] = ()  # of all rounds so far
     epsilon_micro: int = 0  # what all rounds so far have spent, at the job's delta
     result: JobResult | None = None
 

@@ -32,6 +32,7 @@ from federated.duty import Duty
 from federated.fixed_noise import FixedNoisePartner
 from federated.flower.grid import LocalGrid
 from federated.grid import ring_of
+from federated.judging import Jury
 from federated.kept import KeptUpdates
 from federated.member import Member
 from federated.model import Weights, decode, digest, encode
@@ -52,7 +53,7 @@ from protocol.shares import Share
 from protos.gen import records_pb2 as pb
 from tests.simulated import LABELS, NETWORK, Network, Person
 from tests.simulated_training import job, start
-from tests.training_lab import BLANK, TASK
+from tests.training_lab import BLANK, TASK, PublicDigits
 
 ROUNDS = 2
 EPSILON = 3.0
@@ -114,6 +115,7 @@ class Log:
             missing=failure.missing,
             epsilon_micro=epsilon_micro,
             faulty=failure.faulty,
+            usefulness_micro=failure.usefulness_micro,
         )
         self.net.add(self.net.operator, "failed-round", body)
 
@@ -227,6 +229,7 @@ class Lab:
         self.net.add(self.net.operator, "job", body)
         self.terms = self.net.state.jobs[body.id].terms
         self.spec: TrainingSpec = spec_of(self.terms, LABELS)
+        self.public: PublicDigits | None = None
         self.budgets: list[Budget] = []
         self.duties: dict[str, Duty] = {}
 
@@ -309,7 +312,8 @@ class Lab:
             number = job.rounds[-1].round
             last = decode_checkpoint(self.terms.id, number, log.checkpoints[-1])
             weights, velocity = decode(BLANK, last.weights), last.velocity
-        train(grid, log, job, Aggregator(self.spec, weights, velocity), weights)
+        jury = Jury.of(job, self.spec, self.public, BLANK)
+        train(grid, log, job, Aggregator(self.spec, weights, velocity), weights, jury=jury)
         return log
 
     def close(self) -> None:

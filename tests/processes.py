@@ -31,6 +31,13 @@ def kill(process_id: int) -> None:
     os.kill(process_id, signal.SIGKILL)
 
 
+def pss_mib(process_id: int) -> float:
+    """Its memory with its share of what it shares, in MiB; 0 when it is gone."""
+    rollup = _read(Path(f"/proc/{process_id}/smaps_rollup"))
+    kib = [line.split()[1] for line in rollup.splitlines() if line.startswith("Pss:")]
+    return int(kib[0]) / 1024 if kib else 0.0
+
+
 def _read(path: Path) -> str:
     try:
         return path.read_text()

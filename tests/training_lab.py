@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from commonhold.digits import LABELS, load_digits
 from federated.data import IMAGE, LABEL, PrivateData, Table, column_array, private
+from federated.model import Weights, digest
 from federated.noise import Randomness
 from federated.spec import TrainingSpec
 from federated.tasks.registry import made, options_of
-from federated.tasks.task import Task, initial_weights
+from federated.tasks.task import Task, initial_weights, measured
 from protocol.limits import PPM
 
 TASK: Task = made("images", {"dims": 0, "cells": 3}, LABELS)
@@ -74,3 +75,22 @@ def skewed(sizes: int, partners: int, seed: int) -> tuple[list[PrivateData], Tab
     parts = np.array_split(chosen[np.argsort(blurred)], partners)
     shares = [shared(digits.images[part], digits.labels[part]) for part in parts]
     return shares, table(digits.images[rest], digits.labels[rest])
+
+
+class PublicDigits:
+    """Digits that are nobody's secret, as `coordinator.training.snapshot.Measure` gives them."""
+
+    def __init__(self, places: NDArray[np.int64]) -> None:
+        digits = load_digits()
+        self.table = table(digits.images[places], digits.labels[places])
+        self._seen: dict[bytes, NDArray[np.float64]] = {}
+
+    def accuracy_ppm(self, weights: Weights) -> int:
+        return round(measured(TASK, weights, self.table) * PPM)
+
+    def downhill(self, weights: Weights, clip: float) -> NDArray[np.float64]:
+        key = digest(weights)
+        if key not in self._seen:
+            inputs, targets = TASK.inputs(self.table, {}), TASK.targets(self.table)
+            self._seen[key] = TASK.clipped_sum(weights, inputs, targets, clip)
+        return self._seen[key]

@@ -43,7 +43,6 @@ ROUNDS: Final = "unit/test_fold_rounds.py"
 LIFE: Final = "unit/test_fold_life.py"
 MODELS: Final = "unit/test_fold_model_licences.py"
 MOVING: Final = "unit/test_fold_moving.py"
-TRAINING: Final = "unit/test_fold_training.py"
 SETTLEMENT: Final = "unit/test_fold_settlement.py"
 TAKEN: Final = "unit/test_fold_taken_parts.py"
 TAKEDOWN: Final = "unit/test_fold_takedown.py"
@@ -75,7 +74,7 @@ _INVITATION: Final = "protocol/invitation.py"
 _LIFE: Final = "protocol/rules/life.py"
 _NETWORK: Final = "protocol/rules/network.py"
 _PEOPLE: Final = "protocol/rules/people.py"
-_TRAINING: Final = "protocol/rules/training_rounds.py"
+_TRAINING_ROUNDS: Final = "protocol/rules/training_rounds.py"
 _TAKEDOWN: Final = "protocol/rules/takedown.py"
 _SEALING: Final = "protocol/rules/sealing.py"
 _ASKS: Final = "protocol/rules/asks.py"
@@ -2663,22 +2662,29 @@ _MOVED: Final = (
 
 _TOGETHER: Final = (
     Mutant(
+        "a round leaves nothing to go on from",
+        _TRAINING_ROUNDS,
+        '    require_hash(body.checkpoint, "the checkpoint\'s hash")\n',
+        "",
+        TRAINING,
+    ),
+    Mutant(
         "another job begins with nothing spent",
-        _TRAINING,
+        _TRAINING_ROUNDS,
         "if person == author and delta >= delta_ppb",
         "if False",
         TRAINING,
     ),
     Mutant(
         "others' statements count as one's own",
-        _TRAINING,
+        _TRAINING_ROUNDS,
         "if person == author and delta >= delta_ppb",
         "if delta >= delta_ppb",
         TRAINING,
     ),
     Mutant(
         "what was stated at a smaller delta binds at a larger one",
-        _TRAINING,
+        _TRAINING_ROUNDS,
         "if person == author and delta >= delta_ppb",
         "if person == author",
         TRAINING,
@@ -2785,23 +2791,16 @@ _TRAINED: Final = (
         WORTH,
     ),
     Mutant(
-        "a round is rolled back in a job that rolls none back",
-        _WORTH,
-        "job.terms.margin_ppm > 0",
-        "True",
-        WORTH,
-    ),
-    Mutant(
-        "a model is thrown away without a reason",
-        _WORTH,
-        "bool(body.reason) == (body.model == body.base_model)",
-        "True",
-        WORTH,
-    ),
-    Mutant(
         "a cohort is not measured",
         _WORTH,
-        "len(body.usefulness_micro) == job.terms.cohorts",
+        "len(usefulness_micro) == job.terms.cohorts",
+        "True",
+        WORTH,
+    ),
+    Mutant(
+        "a round fails with sums that nobody opened",
+        _WORTH,
+        "job.round_set is not None",
         "True",
         WORTH,
     ),

@@ -15,7 +15,7 @@ import typer
 from rich.console import RenderableType
 
 from commonground.files import replace_file
-from commonhold.cli import federated_attack, federated_budget, federated_lead
+from commonhold.cli import federated_ask, federated_attack, federated_budget, federated_lead
 from commonhold.cli.federated_asking import agree_to
 from commonhold.cli.federated_lead import staying_open
 from commonhold.cli.federated_tasks import tasks
@@ -41,6 +41,7 @@ app.command()(tasks)
 federated_lead.register(app)
 federated_attack.register(app)
 federated_budget.register(app)
+federated_ask.register(app)
 
 ReadyOption = Annotated[
     Path | None, typer.Option("--ready-file", help="File that gets JSON once others may go on.")
@@ -110,6 +111,19 @@ def open_(
     student: Annotated[
         bool, typer.Option("--student", help="Ship a small network too, taught on the snapshot.")
     ] = False,
+    margin: Annotated[
+        float | None,
+        typer.Option(help="A round whose model falls so far on the snapshot fails. Default: 0.03."),
+    ] = None,
+    cohorts: Annotated[
+        int, typer.Option(min=0, help="Groups of partners whose sums are opened and compared.")
+    ] = 0,
+    defence: Annotated[
+        str, typer.Option(help="With cohorts: trusted, median, trimmed, bounded or mean.")
+    ] = "trusted",
+    worth: Annotated[
+        float, typer.Option(help="With cohorts: part of the pay that goes by what updates did.")
+    ] = 0.0,
     host: Annotated[str, typer.Option(help="Bound, and where partners connect.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes any free one.")] = 0,
     join_seconds: Annotated[float, typer.Option(min=1, help="Wait for those invited.")] = 120,
@@ -126,7 +140,7 @@ def open_(
     partners = tuple(parse_person(each) for each in partner)
     go_on_in_training()
     from coordinator.config import Home
-    from coordinator.training.opening import Terms, open_job
+    from coordinator.training.opening import Judging, Terms, open_job
     from federated.export import Extras
     from federated.flower.logs import log_as_we_do
     from federated.tasks.registry import parsed
@@ -166,6 +180,7 @@ def open_(
         model_licence=model_licence,
         weight_bits=weight_bits,
         extras=Extras(prune, student),
+        judging=Judging(cohorts, defence, worth, margin),
     )
     with ExitStack() as leading:
         leading.enter_context(sigterm_interrupts())
@@ -176,7 +191,7 @@ def open_(
             leading.enter_context(staying_open(job.id))
             bar.update(shown, total=job.rounds)
             say(f"job {job.id} is open at {job.endpoint}; waiting for partners")
-            _write_ready(ready_file, {"job_id": job.id, "endpoint": job.endpoint})
+            write_ready(ready_file, {"job_id": job.id, "endpoint": job.endpoint})
 
         outcome = open_job(
             home,
@@ -302,7 +317,7 @@ def join(
 
         def admitted() -> None:
             say(f"joined {job_id}; training as rounds come")
-            _write_ready(ready_file, {"job_id": job_id, "peer_id": keys.peer_id})
+            write_ready(ready_file, {"job_id": job_id, "peer_id": keys.peer_id})
 
         def trained(round_: int, rounds: int) -> None:
             bar.update(task, description="round", completed=round_, total=rounds)
@@ -374,7 +389,7 @@ def _spending_table(spending: list[Spending]) -> RenderableType:
     return table("What this machine's data has spent", columns, rows)
 
 
-def _write_ready(path: Path | None, data: dict[str, Any]) -> None:
+def write_ready(path: Path | None, data: dict[str, Any]) -> None:
     if path is not None:
         replace_file(path, json.dumps(data))
 

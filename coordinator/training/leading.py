@@ -27,6 +27,7 @@ from commonground.locks import alone
 from coordinator.config import ENVIRONMENT_DIRECTORY, Home
 from coordinator.operator import Operator
 from coordinator.training import checkpoints
+from coordinator.training.answering import Answered, answer_question
 from coordinator.training.jobs import end_job, run_folder
 from coordinator.training.releasing import Released, release_model
 from federated.data import Table
@@ -63,14 +64,14 @@ OnState = Callable[[Job, int], None]
 class Settings:
     """What a job needs on this machine that is nobody else's business, and so not in the log."""
 
-    held_back: Path
+    held_back: Path | None  # none of a question
     join_seconds: float
     extras: Extras  # what is shipped beside the model
 
     def keep(self, folder: Path) -> None:
         """Writes them into the job's folder; before the job is logged, so that it can be resumed."""
         kept = {
-            "held_back": str(self.held_back.absolute()),
+            "held_back": str(self.held_back.absolute()) if self.held_back else None,
             "join_seconds": self.join_seconds,
             **asdict(self.extras),
         }
@@ -82,7 +83,8 @@ class Settings:
         try:
             kept = json.loads((folder / _SETTINGS_FILE).read_text())
             extras = Extras(int(kept["prune_percent"]), bool(kept["student"]))
-            return cls(Path(kept["held_back"]), float(kept["join_seconds"]), extras)
+            held_back = Path(kept["held_back"]) if kept["held_back"] is not None else None
+            return cls(held_back, float(kept["join_seconds"]), extras)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ConfigError(
                 f"{folder} has no settings of this job: it was opened with another directory",
@@ -92,11 +94,12 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a job. `released` is there when all rounds ran."""
+    """What came of a job. `released` is there when all rounds ran, of a question `answered`."""
 
     job: Job
     partners: int  # who joined
     released: Released | None
+    answered: Answered | None = None
 
 
 def lead(
@@ -104,7 +107,7 @@ def lead(
     link: SuperLink,
     opened: Job,
     *,
-    held_back: Table,
+    held_back: Table | None,
     settings: Settings,
     on_state: OnState,
 ) -> Outcome:
@@ -128,11 +131,15 @@ def lead(
             log.warning("%s; it is started again", died)
             link.restart()
     job = operator.state.jobs[job_id]
-    released = None
+    released, answered = None, None
     if not is_over(job):
-        released = release_model(operator, job, held_back, settings.extras, _own_cpu_seconds())
+        if held_back is None:
+            answered = answer_question(operator, job)
+        else:
+            released = release_model(operator, job, held_back, settings.extras, _own_cpu_seconds())
     clear(run_folder(operator.home, job_id), operator.home, job_id)
-    return Outcome(operator.state.jobs[job_id], operator.state.partners.count(job_id), released)
+    joined = operator.state.partners.count(job_id)
+    return Outcome(operator.state.jobs[job_id], joined, released, answered)
 
 
 def body_bytes(weights: Weights) -> int:

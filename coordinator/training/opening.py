@@ -34,6 +34,7 @@ from federated.spec import labels_of, spare_for, spec_of
 from federated.tasks import Task
 from federated.tasks.registry import code_digest, code_version, made, options_of, require_kind
 from federated.tasks.task import initial_weights
+from protocol.cohorts import Defence
 from protocol.committee import COMMITTEE_MAX, colluders_of
 from protocol.errors import ConfigError
 from protocol.identity import PersonId, name_of
@@ -61,7 +62,32 @@ _RANGES: Final = {
     "round_seconds": (1, ROUND_SECONDS_MAX),
 }
 
+# About what an accuracy over a thousand public examples is off by: chance alone fails hardly a round.
+MARGIN_USUAL: Final = 0.03
 _OF_RECIPE: Final = ("rounds", "sampling", "clip", "learning_rate", "momentum")
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """How a job looks at its rounds; see docs/coordinator.md, Partners who spoil a model."""
+
+    cohorts: int = 0  # whose sums are opened; 0: that of all alone
+    defence: str = Defence.TRUSTED
+    worth: float = 0.0  # part of the pay that goes by it
+    margin: float | None = None  # None: a usual one, where there is a snapshot to look at
+
+    def __post_init__(self) -> None:
+        for name, value in (("worth", self.worth), ("margin", self.margin or 0.0)):
+            if not 0 <= value < 1 + (name == "worth"):
+                raise ConfigError(f"--{name} is {value:g}", "give a part of one")
+
+    def apply(self, record: pb.Job) -> None:
+        """Writes it into a job's record, whose snapshot is set."""
+        usual = MARGIN_USUAL if record.snapshot else 0.0
+        record.cohorts = self.cohorts
+        record.defence = self.defence if self.cohorts else ""
+        record.worth_ppm = round(self.worth * PPM)
+        record.margin_ppm = round((usual if self.margin is None else self.margin) * PPM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +110,7 @@ class Terms:
     upload_bits: int | None  # for each value of the model; None: as many as hold any sum
     expected_examples: int
     price: float  # weight of one update in the trainers' pool
-    held_back: Path
+    held_back: Path | None  # of a question none
     host: str
     port: int
     join_seconds: float
@@ -92,6 +118,7 @@ class Terms:
     model_licence: str  # under which partners have the model
     weight_bits: int  # that it is trained for; 0: for none
     extras: Extras  # what is shipped beside it
+    judging: Judging
 
     def __post_init__(self) -> None:
         for name, (least, most) in _RANGES.items():
@@ -139,8 +166,7 @@ def open_job(
         require_fits(terms.extras, task, has_public=public is not None)
         held_back = load_held_back(terms.held_back, task)
         weights = initial_weights(task, terms.task, public)
-        record = _record(operator.state, terms, task, weights)
-        record.snapshot = snapshot
+        record = _record(operator.state, terms, task, weights, snapshot)
         replace_file(initial_path(home, terms.job_id), encode(weights))
         settings = Settings(terms.held_back, terms.join_seconds, terms.extras)
         with SuperLink(folder, terms.host, terms.port, body_bytes(weights)) as link:
@@ -170,12 +196,13 @@ def _require_new(operator: Operator, job_id: str) -> None:
     )
 
 
-def _record(state: State, terms: Terms, task: Task, weights: Weights) -> pb.Job:
+def _record(state: State, terms: Terms, task: Task, weights: Weights, snapshot: bytes) -> pb.Job:
     """The job as it will be logged, but for where it trains."""
     recipe: Recipe = replace(task.recipe(terms.expected_examples), **terms.recipe)  # type: ignore[arg-type]
     spare = spare_for(recipe.rounds) if terms.spare_rounds is None else terms.spare_rounds
     noise = noise_multiplier_for(terms.epsilon, terms.delta, recipe.sampling, recipe.rounds + spare)
     parameters = weights.vector.size
+    summed = terms.quorum // max(1, terms.judging.cohorts)  # updates that a sum has at least
     record = pb.Job(
         network=state.network,
         id=terms.job_id,
@@ -203,10 +230,13 @@ def _record(state: State, terms: Terms, task: Task, weights: Weights) -> pb.Job:
         weight_bits=terms.weight_bits,
         round_seconds=terms.round_seconds,
         spare_rounds=spare,
-        noise_parties=terms.noise_parties or noise_parties_for(len(terms.partners), terms.quorum),
+        snapshot=snapshot,
+        is_question=task.asks,
+        noise_parties=terms.noise_parties or noise_parties_for(len(terms.partners), summed),
         parameters=parameters,
         upload_values=parameters,
     )
+    terms.judging.apply(record)
     grid = fitting(spec_of(record, weights.labels), terms.upload_bits)
     record.upload_step, record.upload_bits, record.upload_values = grid.step, grid.bits, grid.values
     return record

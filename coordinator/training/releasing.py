@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from commonground.files import PUBLIC_MODE, replace_file
 from coordinator.ledger import Ledger
@@ -18,9 +18,8 @@ from federated.card_words import to_html, to_markdown
 from federated.data import Table, load
 from federated.export import Extras
 from federated.folder import CARD_FILE, MARKDOWN_FILE, PAGE_FILE
-from federated.model import decode, digest
+from federated.model import Weights, decode, digest
 from federated.recipe import Recipe
-from federated.release import Release, release
 from federated.signed_card import sign
 from federated.spec import TrainingSpec, labels_of, spec_of
 from federated.tasks import Task
@@ -31,6 +30,9 @@ from protocol.identity import PersonId
 from protocol.jobs import Job
 from protocol.log.envelope import parse_envelope
 from protos.gen import records_pb2 as pb
+
+if TYPE_CHECKING:
+    from federated.release import Release
 
 # Fewer say nothing: an accuracy over n examples is off by about 1/sqrt(n).
 HELD_BACK_MIN: Final = 5
@@ -51,11 +53,15 @@ class Released:
     trust: str  # whom one has to trust that no single update is seen
 
 
-def load_held_back(folder: Path, task: Task) -> Table:
-    """Reads the operator's examples, that no partner trains on.
+def load_held_back(folder: Path | None, task: Task) -> Table | None:
+    """Reads the operator's examples, that no partner trains on; a question is measured on none.
 
-    Raises ConfigError when they are malformed, or too few.
+    Raises ConfigError when they are not there, malformed, or too few.
     """
+    if task.asks:
+        return None
+    if folder is None:
+        raise ConfigError("a model is measured on examples that no partner has", "name --held-back")
     table = load(folder, task.columns, [column.name for column in task.columns]).table
     task.targets(table)
     if len(table) < HELD_BACK_MIN:
@@ -78,16 +84,14 @@ def release_model(
     home, record = operator.home, job.terms
     spec = spec_of(record, labels_of(operator.state.campaigns[record.campaign_id]))
     task = task_of(spec.task, spec.options, spec.labels)
-    weights = decode(blank(task, spec.task), weights_path(home, record.id).read_bytes())
-    if digest(weights) != job.model:
-        raise StoreError(
-            "the weights on disk are not those of the last round", "open the job again"
-        )
+    weights = last_weights(operator, job, task)
     public = _public(operator, record.snapshot, task) if extras.student else None
     if (
         public is None
     ):  # somebody withdrew from the snapshot meanwhile: the model is shipped without
         extras = replace(extras, student=False)
+    from federated.release import release  # torch and onnxruntime: only once there is a model
+
     folder = model_folder(home, record.id)
     made = release(task, weights, held_back, folder, extras=extras, public=public)
     card = _write_card(operator, job, task, made, cpu_seconds)
@@ -112,6 +116,17 @@ def release_model(
     return Released(made.int8.path, card, trust_of(spec))
 
 
+def last_weights(operator: Operator, job: Job, task: Task) -> Weights:
+    """The model of the last round. Raises StoreError when what is on disk is another."""
+    path = weights_path(operator.home, job.terms.id)
+    weights = decode(blank(task, job.terms.task), path.read_bytes())
+    if digest(weights) != job.model:
+        raise StoreError(
+            "the weights on disk are not those of the last round", "open the job again"
+        )
+    return weights
+
+
 def _public(operator: Operator, snapshot: bytes, task: Task) -> Table | None:
     """The snapshot's examples; none once something of it is withdrawn, and its export deleted."""
     if not snapshot or operator.state.snapshots[snapshot].withdrawn:
@@ -131,7 +146,7 @@ def _write_card(
         chosen=_BY_RECIPE if _follows(spec, task.recipe(spec.expected_examples)) else _BY_OPERATOR,
         cpu_seconds=cpu_seconds,
     )
-    composed = compose(spec, made, _lineage(operator, job), facts)
+    composed = compose(spec, made, lineage_of(operator, job), facts)
     folder = model_folder(operator.home, record.id)
     signed = sign(composed, operator.keys.record_key, operator.keys.sign_record)
     replace_file(folder / CARD_FILE, signed, PUBLIC_MODE)
@@ -146,7 +161,7 @@ def _follows(spec: TrainingSpec, recipe: Recipe) -> bool:
     return all(abs(getattr(spec, name) - getattr(recipe, name)) < 1e-6 for name in names)
 
 
-def _lineage(operator: Operator, job: Job) -> Lineage:
+def lineage_of(operator: Operator, job: Job) -> Lineage:
     """Which entries of the log the model follows from."""
     record, state = job.terms, operator.state
     entries: dict[str, list[int]] = {"job": [], "training-round": []}

@@ -31,6 +31,7 @@ from coordinator.training.jobs import end_job, initial_path, model_folder, weigh
 from coordinator.training.snapshot import measure_on
 from federated.aggregate import Aggregator
 from federated.checkpoint import Checkpoint
+from federated.judging import Jury
 from federated.model import Weights, decode, encode
 from federated.opening import RoundFailed
 from federated.rounds import train
@@ -66,11 +67,11 @@ def run_job(operator: Operator, job_id: str, grid: Grid) -> None:
         task = task_of(spec.task, spec.options, spec.labels)
         empty, velocity = blank(task, spec.task), None
         weights = decode(empty, initial_path(operator.home, job_id).read_bytes())
+        jury = Jury.of(present, spec, measure_on(operator, job.snapshot, task), weights)
         if kept is not None:
             weights, velocity = decode(empty, kept.weights), kept.velocity
-        measure = measure_on(operator, job.snapshot, task)
         log = OperatorLog(operator, job_id)
-        train(grid, log, present, Aggregator(spec, weights, velocity), weights, measure=measure)
+        train(grid, log, present, Aggregator(spec, weights, velocity), weights, jury=jury)
     except (ConfigError, Ignore, Reject, StateError) as error:
         end_job(operator, job_id, str(error))
 
@@ -137,6 +138,7 @@ class OperatorLog:
             missing=failure.missing,
             epsilon_micro=epsilon_micro,
             faulty=failure.faulty,
+            usefulness_micro=failure.usefulness_micro,
         )
         self._operator.append("failed-round", body)
 

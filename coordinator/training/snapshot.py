@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from commonground.dataset.layout import DATA
 from commonground.dataset.rows import LABEL as LABEL_INDEX
@@ -81,32 +82,40 @@ def load_yardstick(home: Home, digest: bytes, task: Task) -> Yardstick:
     return Yardstick(tuple(ids), Table(arrays), given)
 
 
-def measure_on(operator: Operator, snapshot: bytes, task: Task) -> Callable[[Weights], int]:
-    """Gives a model's metric on a snapshot in parts per million; 0 where the job has none, or where
-    somebody has withdrawn from it by now and its export is deleted."""
+def measure_on(operator: Operator, snapshot: bytes, task: Task) -> Measure | None:
+    """A job's snapshot, to compare rounds with; None where the job has none, or where somebody has
+    withdrawn from it by now and its export is deleted."""
     if not snapshot or operator.state.snapshots[snapshot].withdrawn:
-        return lambda _: 0
+        return None
     yardstick = load_yardstick(operator.home, snapshot, task)
     return Measure(task, yardstick, lambda: operator.state)
 
 
 class Measure:
-    """A yardstick whose features are computed once, for all rounds."""
+    """A yardstick whose features are computed once, for all rounds: a `federated.judging.Public`."""
 
     def __init__(self, task: Task, yardstick: Yardstick, state: Callable[[], State]) -> None:
         self._task, self._yardstick, self._state = task, yardstick, state
         self._targets: Targets = task.targets(yardstick.table)
         self._inputs: Inputs | None = None
 
-    def __call__(self, weights: Weights) -> int:
+    def accuracy_ppm(self, weights: Weights) -> int:
         """The metric in parts per million; 0 when no item is left."""
+        inputs, targets = self._left(weights)
+        if not len(targets):
+            return 0
+        return round(self._task.metric(self._task.scores(weights, inputs), targets) * PPM)
+
+    def downhill(self, weights: Weights, clip: float) -> NDArray[np.float64]:
+        """(parameters,): the gradients of what is left, each clipped, in one sum."""
+        inputs, targets = self._left(weights)
+        return self._task.clipped_sum(weights, inputs, targets, clip)
+
+    def _left(self, weights: Weights) -> tuple[Inputs, Targets]:
         if self._inputs is None:
             self._inputs = self._task.inputs(self._yardstick.table, weights.fixed)
         kept = self._yardstick.kept(self._state())
-        if not kept.any():
-            return 0
-        scores = self._task.scores(weights, self._inputs[kept])
-        return round(self._task.metric(scores, self._targets[kept]) * PPM)
+        return self._inputs[kept], self._targets[kept]
 
 
 def _parts(schema: Any, task: Task) -> dict[str, str]:

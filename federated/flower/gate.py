@@ -122,8 +122,8 @@ class Gate:
             try:
                 async with asyncio.timeout(hold_seconds):
                     await rung.wait()
-            except TimeoutError:
-                pass
+            except (TimeoutError, asyncio.CancelledError):
+                pass  # the server ends, and answers what it still has
             finally:
                 self._held -= 1
         await answer.release()

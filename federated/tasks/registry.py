@@ -32,23 +32,15 @@ BUILT_IN: Final = {
     "lstm": "federated.tasks.lstm:Lstm",
     "mlp": "federated.tasks.mlp:Mlp",
     "preference": "federated.tasks.preference:Preference",
+    "statistics": "federated.tasks.statistics:Statistics",
     "table": "federated.tasks.table:TableTask",
     "text": "federated.tasks.text:Text",
 }
 DEFAULT: Final = "images"
 # Beside its own package, what every task computes with.
 _SHARED: Final = (
-    *(
-        "data",
-        "gradients",
-        "linear",
-        "model",
-        "pictures",
-        "privacy_check",
-        "quantize",
-        "rows",
-        "scattering",
-    ),
+    *("data", "gradients", "linear", "model", "pictures", "privacy_check", "quantize", "questions"),
+    *("rows", "scattering", "statistics"),
 )
 _OURS: Final = Path(__file__).parents[1]
 # Of the class, and of no job: the labels are the campaign's, the device this machine's.
@@ -209,6 +201,16 @@ def require_columns(task: Task, named: Sequence[str]) -> None:
     if read != list(named):
         raise StateError(
             f"the job names the columns {', '.join(named)}, and its task reads {', '.join(read)}",
+            "do not join it; its operator has to open another job",
+        )
+
+
+def require_outcome(task: Task, is_question: bool) -> None:
+    """Raises StateError where a job says that it ends with something else than its task makes."""
+    if task.asks != is_question:
+        raise StateError(
+            f"the job says that it {'asks a question' if is_question else 'makes a model'}, and its task"
+            f" {'makes a model' if is_question else 'asks a question'}",
             "do not join it; its operator has to open another job",
         )
 

@@ -34,9 +34,15 @@ class Task(ABC):
 
     kind: ClassVar[str] = "classify"  # the kind of campaign whose labels it learns; empty: of any
     public: ClassVar[bool] = False  # whether a snapshot's examples shape the features
+    asks: ClassVar[bool] = False  # whether what comes out is an answer to read, and no model to run
 
     labels: tuple[str, ...] = field(kw_only=True)
     device: str = field(default="cpu", kw_only=True, compare=False)  # this machine's, of no job
+
+    @property
+    def words(self) -> str:
+        """What a question asks, for the people who decide about it; of a model nothing."""
+        return ""
 
     @property
     @abstractmethod

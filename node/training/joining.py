@@ -26,7 +26,7 @@ from node.training.accounts import Account, words_of
 from node.training.node_log import NodeLog
 from node.training.partner_job import PartnerJob
 from node.training.proposal import Proposal
-from protocol.errors import ConfigError, StateError
+from protocol.errors import ConfigError, StateError, Unreachable
 from protocol.jobs import JobResult
 from protocol.limits import PPM
 from protos.gen import records_pb2 as pb
@@ -166,7 +166,7 @@ def _train(
     from federated.member import Member
     from federated.privacy import composed_epsilon_micro, require_promise
     from federated.spec import spec_of
-    from federated.tasks.registry import require_code, require_columns, task_of
+    from federated.tasks.registry import require_code, require_columns, require_outcome, task_of
     from federated.transport import load_key, public_pem, require_valid
     from protocol.sealing import public_of
 
@@ -177,6 +177,7 @@ def _train(
     require_code(record.task, record.task_code, record.task_version)
     task = task_of(record.task, record.task_options, spec.labels, offer.device)
     require_columns(task, record.columns)
+    require_outcome(task, record.is_question)
     data = load(offer.data, task.columns, offer.columns)
     key = load_key(home.root / TRANSPORT_FILE)
     path = home.root / BUDGET_FILE
@@ -185,7 +186,7 @@ def _train(
         restored = job.reconcile(budget, path)
         account = Account(budget, offer.data, offer.limit)
         notes = (*words_of(restored), *(f"warning: {each}" for each in data.warnings))
-        proposal = job.proposal(offer.data, len(data), account, notes)
+        proposal = job.proposal(task, offer.data, len(data), account, notes)
         if not progress.agree(proposal):
             raise Declined(
                 "you did not join, and nothing was written", "run it again to be asked again"
@@ -205,7 +206,7 @@ def _train(
         )
         try:
             with SuperNode(record.endpoint, record.tls_certificate, key) as supernode:
-                _await_admission(supernode, job)
+                _await_admission(supernode, job, progress)
                 progress.admitted()
                 job.on_update = lambda number: progress.trained(number, record.rounds)
                 supernode.run(app, job.is_over)
@@ -231,13 +232,29 @@ def _train(
     )
 
 
-def _await_admission(supernode: SuperNode, job: PartnerJob) -> None:
-    """Until the operator has let our key in. Raises StateError when that takes too long."""
-    deadline = time.monotonic() + ADMISSION_SECONDS_MAX
-    while not supernode.activate():
+def _await_admission(supernode: SuperNode, job: PartnerJob, progress: Progress) -> None:
+    """Until the operator has let our key in; a server that is away is waited for as in the rounds.
+
+    Raises Unreachable or StateError when that takes too long.
+    """
+    from federated.flower.supernode import OUTAGE_SECONDS_MAX
+
+    begun = reached = time.monotonic()
+    is_away = False
+    while True:
+        try:
+            if supernode.activate():
+                return
+            is_away = False
+        except Unreachable as away:
+            if not is_away:
+                progress.say(f"{away}; waiting for it, up to an hour")
+            is_away, reached = True, time.monotonic()
+            if reached - begun > OUTAGE_SECONDS_MAX:
+                raise
         if job.is_over():
             raise StateError("the job is over", "see `commonhold federated status`")
-        if time.monotonic() > deadline:
+        if time.monotonic() - reached > ADMISSION_SECONDS_MAX:
             raise StateError(
                 "the operator has not admitted this node's transport key",
                 "it was in the log too late, or the training server is another one; ask the operator",

@@ -33,6 +33,7 @@ from protos.gen import records_pb2 as pb
 if TYPE_CHECKING:
     from federated.budget import Budget, Standing
     from federated.budget.signed import Restored
+    from federated.tasks import Task
 
 # A message comes with a round that the log has already; our replay may be a moment behind.
 LOG_SECONDS_MAX: Final = 15.0
@@ -86,7 +87,7 @@ class PartnerJob:
         return self._log.read(lambda state: reconcile(budget, path, state, mine))
 
     def proposal(
-        self, data: Path, examples: int, account: Account, notes: tuple[str, ...]
+        self, task: Task, data: Path, examples: int, account: Account, notes: tuple[str, ...]
     ) -> Proposal:
         """What joining would mean. Raises StateError where the budget does not allow it."""
         job = self.present
@@ -97,6 +98,7 @@ class PartnerJob:
                 job,
                 network=self._log.network_name,
                 labels=tuple(self.labels),
+                asked=task.words,
                 data=data,
                 examples=examples,
                 rounds=claim.rounds,

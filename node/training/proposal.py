@@ -33,9 +33,12 @@ class Proposal:
     task: str
     code: str  # which package and source computes it
     labels: tuple[str, ...]
+    asked: str  # by a question; empty for a model
     columns: tuple[str, ...]
     rounds: int  # still to come
     invited: int
+    summed: int  # updates in a sum that is opened, at least
+    cohorts: int  # whose sums are opened; 0: that of all alone
     endpoint: str
     data: Path
     examples: int
@@ -44,6 +47,7 @@ class Proposal:
     delta: float
     standing: Standing  # with this job
     price: float  # weight of an update in the pool
+    worth: float  # part of the pay that goes by what updates were worth
     trainers: float  # part of an epoch's emission that the pool is
     notes: tuple[str, ...]
 
@@ -53,22 +57,28 @@ class Proposal:
 
     def _asked(self) -> Iterator[str]:
         yield f"Who asks: the operator of the network {self.network} (key {self.operator})"
-        yield (
-            f"For what: {self.title} (job {self.job_id}), a model of the campaign {self.campaign},"
-            f" which tells {len(self.labels)} labels apart: {_some(self.labels)}"
-        )
+        wanted = f"For what: {self.title} (job {self.job_id}), "
+        if self.asked:
+            yield f"{wanted}a question in the campaign {self.campaign}: {self.asked}"
+        else:
+            yield (
+                f"{wanted}a model of the campaign {self.campaign}, which tells {len(self.labels)} labels"
+                f" apart: {_some(self.labels)}"
+            )
         yield (
             f"What runs here: the task {self.task} of {self.code} which is installed on this machine,"
-            f" {self.rounds} rounds, on"
+            f" {_counted(self.rounds, 'round')}, on"
             f" {self.examples:,} examples in {self.data}; it reads {', '.join(self.columns)}"
             " and nothing else. No code comes in"
         )
 
     def _leaves(self) -> Iterator[str]:
+        what = "parts of the answer" if self.asked else "clipped gradients"
+        whose = f"groups of {self.summed} partners or more" if self.cohorts else "all partners"
         yield (
             f"What leaves, to the coordinator at {self.endpoint}: in each round one vector of numbers, the"
-            " sum of your examples' clipped gradients with noise in it, under masks that only the sum of all"
-            " partners takes off. Its size does not depend on your data"
+            f" sum of your examples' {what} with noise in it, under masks that only the sum of {whose}"
+            " takes off. Its size does not depend on your data"
         )
         yield (
             "What everybody sees, for good: a salted hash of your data, in each round the hash of your"
@@ -109,9 +119,15 @@ class Proposal:
                 "Counted in: data that this machine does not recognise, with"
                 f" {_counted(self.standing.unknown, 'round')}"
             )
+        if self.worth:
+            yield (
+                f"Of the pay {self.worth:.0%} goes by what updates are worth, which the sums of the groups"
+                " tell in time, and the rest to each update alike"
+            )
         yield (
-            f"What you get: the model, and for each round your update is in one part, at weight"
-            f" {self.price:g}, of the {self.trainers:.0%} of an epoch's shares that trainers divide"
+            f"What you get: the {'answer' if self.asked else 'model'}, and for each round your update is in"
+            f" one part, at weight {self.price:g}, of the {self.trainers:.0%} of an epoch's shares that"
+            " trainers divide"
         )
 
 
@@ -121,6 +137,7 @@ def propose(
     *,
     network: str,
     labels: tuple[str, ...],
+    asked: str,
     data: Path,
     examples: int,
     rounds: int,
@@ -140,9 +157,12 @@ def propose(
         task=terms.task,
         code=f"{terms.task_version}, code {terms.task_code.hex()[:8]}…",
         labels=labels,
+        asked=asked,
         columns=terms.columns,
         rounds=rounds,
         invited=len(terms.partners),
+        summed=terms.quorum // max(1, terms.cohorts),
+        cohorts=terms.cohorts,
         endpoint=terms.endpoint,
         data=data,
         examples=examples,
@@ -151,6 +171,7 @@ def propose(
         delta=terms.delta_ppb / 1e9,
         standing=standing,
         price=terms.price_ppm / PPM,
+        worth=terms.worth_ppm / PPM,
         trainers=state.policy.trainers_ppm / PPM,
         notes=notes,
     )

@@ -27,7 +27,12 @@ from protocol.rows import row_of
 from protocol.rules.opening import opened_by, require_faults, running
 from protocol.rules.record import Record, require, require_hash
 from protocol.rules.training import job_of
-from protocol.rules.worth import validate_round_worth, weights_of
+from protocol.rules.worth import (
+    cohort_sums_of,
+    validate_failed_worth,
+    validate_round_worth,
+    weights_of,
+)
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 
@@ -186,6 +191,7 @@ def process_round(state: State, record: Record[pb.TrainingRound]) -> None:
         replace(
             job,
             rounds=(*job.rounds, done),
+            cohort_sums=cohort_sums_of(job, done.usefulness_micro),
             model=body.model,
             epsilon_micro=body.epsilon_micro,
             faulty=faulty,
@@ -216,6 +222,7 @@ def validate_failed(state: State, record: Record[pb.FailedRound]) -> None:
     )
     require_faults(state, body.job_id, people_of(body.faulty))
     _require_cost(job, body.epsilon_micro)
+    validate_failed_worth(job, body)
 
 
 def process_failed(state: State, record: Record[pb.FailedRound]) -> None:
@@ -230,6 +237,7 @@ def process_failed(state: State, record: Record[pb.FailedRound]) -> None:
         replace(
             job,
             failed=(*job.failed, failed),
+            cohort_sums=cohort_sums_of(job, body.usefulness_micro),
             epsilon_micro=body.epsilon_micro,
             faulty=faulty,
             candidates=_candidates(state, job, left, faulty),

@@ -1,4 +1,4 @@
-"""Training: cohorts of partners, pay by what they show, rounds that are rolled back, and questions.
+"""Training: cohorts of partners, pay by what they show, and questions.
 
 How useful a sum was is measured outside, in floating point, and logged; shares follow from what is logged
 (federated.valuation), and whoever recomputes them gets the same within a stated tolerance. What is here holds
@@ -7,11 +7,12 @@ exactly: how much of the pay may go by them, and that no partner's part is made 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from protocol.cohorts import Defence
-from protocol.jobs import Job, JobTerms
-from protocol.limits import PPM, TEXT_CHARS_MAX
+from protocol.jobs import CohortSum, Job, JobTerms
+from protocol.limits import PPM
 from protocol.rules.record import require
-from protocol.text import check_text
 from protos.gen import records_pb2 as pb
 
 # A cohort of one would show a partner's own sum.
@@ -55,19 +56,31 @@ def _validate_question(job: pb.Job) -> None:
 
 
 def validate_round_worth(job: Job, body: pb.TrainingRound) -> None:
-    """A round that is rolled back says why; one of cohorts says what each showed."""
-    if body.reason:
-        check_text(body.reason, "the reason", TEXT_CHARS_MAX)
-        require(job.terms.margin_ppm > 0, "the job rolls no round back")
-    require(
-        bool(body.reason) == (body.model == body.base_model),
-        "a round that is rolled back keeps the model that it began with, and says why",
-    )
-    require(
-        len(body.usefulness_micro) == job.terms.cohorts,
-        f"{len(body.usefulness_micro)} measurements of {job.terms.cohorts} cohorts",
-    )
+    """A round of cohorts says what each showed, and what that is worth."""
+    _require_measured(job, body.usefulness_micro)
     _validate_weights(job.terms, body)
+
+
+def validate_failed_worth(job: Job, body: pb.FailedRound) -> None:
+    """What cohorts showed is known as soon as their sums are, also where the model is not kept."""
+    if body.usefulness_micro:
+        require(job.round_set is not None, "the round has no set whose sums were opened")
+        _require_measured(job, body.usefulness_micro)
+
+
+def _require_measured(job: Job, usefulness_micro: Sequence[int]) -> None:
+    require(
+        len(usefulness_micro) == job.terms.cohorts,
+        f"{len(usefulness_micro)} measurements of {job.terms.cohorts} cohorts",
+    )
+
+
+def cohort_sums_of(job: Job, usefulness_micro: Sequence[int]) -> tuple[CohortSum, ...]:
+    """Those of all rounds, with the one that runs."""
+    if job.round_set is None or not usefulness_micro:
+        return job.cohort_sums
+    shown = zip(job.round_set.groups, usefulness_micro, strict=True)
+    return (*job.cohort_sums, *(CohortSum(group, useful) for group, useful in shown))
 
 
 def _validate_weights(terms: JobTerms, body: pb.TrainingRound) -> None:

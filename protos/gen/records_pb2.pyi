@@ -1127,7 +1127,7 @@ class TrainingSet(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., round: _Optional[int] = ..., partners: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class FailedRound(_message.Message):
-    __slots__ = ("network", "job_id", "round", "reason", "missing", "epsilon_micro", "faulty")
+    __slots__ = ("network", "job_id", "round", "reason", "missing", "epsilon_micro", "faulty", "usefulness_micro")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
@@ -1135,6 +1135,7 @@ class FailedRound(_message.Message):
     MISSING_FIELD_NUMBER: _ClassVar[int]
     EPSILON_MICRO_FIELD_NUMBER: _ClassVar[int]
     FAULTY_FIELD_NUMBER: _ClassVar[int]
+    USEFULNESS_MICRO_FIELD_NUMBER: _ClassVar[int]
     network: bytes
     job_id: str
     round: int
@@ -1142,10 +1143,11 @@ class FailedRound(_message.Message):
     missing: _containers.RepeatedScalarFieldContainer[bytes]
     epsilon_micro: int
     faulty: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., round: _Optional[int] = ..., reason: _Optional[str] = ..., missing: _Optional[_Iterable[bytes]] = ..., epsilon_micro: _Optional[int] = ..., faulty: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    usefulness_micro: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., round: _Optional[int] = ..., reason: _Optional[str] = ..., missing: _Optional[_Iterable[bytes]] = ..., epsilon_micro: _Optional[int] = ..., faulty: _Optional[_Iterable[bytes]] = ..., usefulness_micro: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class TrainingRound(_message.Message):
-    __slots__ = ("network", "job_id", "round", "base_model", "model", "partners", "epsilon_micro", "accuracy_ppm", "faulty", "checkpoint", "reason", "usefulness_micro", "weights_ppm")
+    __slots__ = ("network", "job_id", "round", "base_model", "model", "partners", "epsilon_micro", "accuracy_ppm", "faulty", "checkpoint", "usefulness_micro", "weights_ppm")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
@@ -1156,7 +1158,6 @@ class TrainingRound(_message.Message):
     ACCURACY_PPM_FIELD_NUMBER: _ClassVar[int]
     FAULTY_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
-    REASON_FIELD_NUMBER: _ClassVar[int]
     USEFULNESS_MICRO_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_PPM_FIELD_NUMBER: _ClassVar[int]
     network: bytes
@@ -1169,10 +1170,9 @@ class TrainingRound(_message.Message):
     accuracy_ppm: int
     faulty: _containers.RepeatedScalarFieldContainer[bytes]
     checkpoint: bytes
-    reason: str
     usefulness_micro: _containers.RepeatedScalarFieldContainer[int]
     weights_ppm: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., round: _Optional[int] = ..., base_model: _Optional[bytes] = ..., model: _Optional[bytes] = ..., partners: _Optional[_Iterable[bytes]] = ..., epsilon_micro: _Optional[int] = ..., accuracy_ppm: _Optional[int] = ..., faulty: _Optional[_Iterable[bytes]] = ..., checkpoint: _Optional[bytes] = ..., reason: _Optional[str] = ..., usefulness_micro: _Optional[_Iterable[int]] = ..., weights_ppm: _Optional[_Iterable[int]] = ...) -> None: ...
+    def __init__(self, network: _Optional[bytes] = ..., job_id: _Optional[str] = ..., round: _Optional[int] = ..., base_model: _Optional[bytes] = ..., model: _Optional[bytes] = ..., partners: _Optional[_Iterable[bytes]] = ..., epsilon_micro: _Optional[int] = ..., accuracy_ppm: _Optional[int] = ..., faulty: _Optional[_Iterable[bytes]] = ..., checkpoint: _Optional[bytes] = ..., usefulness_micro: _Optional[_Iterable[int]] = ..., weights_ppm: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Model(_message.Message):
     __slots__ = ("network", "job_id", "outcome", "reason", "weights", "artifact", "card", "accuracy_fp32_ppm", "accuracy_int8_ppm", "held_back", "fp32_bytes", "int8_bytes", "epsilon_micro", "energy_millijoules")

@@ -8,27 +8,29 @@ import numpy as np
 import pytest
 
 from federated.answer import Cost, Origin, compose, figures_of, recompute, to_markdown
+from federated.data import Table
 from federated.questions import parse
 from federated.signed_card import canonical
-from federated.statistics import bound, total
+from federated.statistics import bound, encode, total
 from protocol.errors import Reject
 from protocol.identity import PersonId
 from protocol.limits import PPM
 
 ORIGIN = Origin(bytes(32), "ages", "Ages | of <b>all</b>", 7, [9], [PersonId(bytes([1]) * 32)])
 COST = Cost({"everybody": PPM, "another partner": 1_200_000}, 1e-5)
-AGES = [str(age) for age in range(20, 80)] * 10
+AGES = np.array([*range(20, 80)] * 10, np.float64)
 
 
 def answer(text: str = "histogram age 0 100 10") -> bytes:
     question = parse(text)
-    exact = total(question, {"age": AGES}, len(AGES))
+    table = Table({"age": AGES.astype(str).astype(object) if text.startswith("count") else AGES})
+    exact = total(question, encode(question, table))
     noise = np.random.default_rng(1).normal(0, 5 * bound(question), len(exact))
     return compose(question, exact + noise, 5 * bound(question), ORIGIN, COST)
 
 
 @pytest.mark.parametrize(
-    "text", ["count", "histogram age 0 100 10", "mean age 0 100", "quantile age 0 100 0.5"]
+    "text", ["count age", "histogram age 0 100 10", "mean age 0 100", "quantile age 0 100 0.5"]
 )
 def test_an_answer_is_recomputed_from_its_noisy_sum(text: str) -> None:
     made = answer(text)
@@ -67,4 +69,4 @@ def test_people_read_it() -> None:
 
 def test_a_sum_that_is_none_makes_no_answer() -> None:
     with pytest.raises(Reject):
-        compose(parse("count"), np.array([np.nan]), 1.0, ORIGIN, COST)
+        compose(parse("count age"), np.array([np.nan, 0]), 1.0, ORIGIN, COST)

@@ -1,4 +1,4 @@
-"""What partners are worth by sums of cohorts, robust sums, and the watch that rolls a bad round back."""
+"""What partners are worth by sums of cohorts, robust sums, and the watch that fails a bad round."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from federated.robust import combine
-from federated.valuation import Measured, Worth, estimate, shares_ppm, usefulness_micro
-from federated.watching import BAD_ROUNDS_MAX, PATIENCE, Verdict, Watch
+from federated.valuation import Worth, estimate, harmful, shares_ppm, usefulness_micro
+from federated.watching import PATIENCE, Watch
 from protocol.cohorts import Defence, draw_cohorts
 from protocol.errors import Reject
 from protocol.identity import PersonId
+from protocol.jobs import CohortSum
 from protocol.limits import PPM
 
 DOWNHILL = np.array([3.0, 4.0, 0.0])
@@ -24,12 +25,12 @@ def people(count: int) -> list[PersonId]:
     return [PersonId(hashlib.sha256(bytes([number])).digest()) for number in range(count)]
 
 
-def rounds(worths: list[float], cohorts: int, count: int, deviation: float) -> list[Measured]:
+def rounds(worths: list[float], cohorts: int, count: int, deviation: float) -> list[CohortSum]:
     """What the log has of rounds in which each partner pushes by its worth."""
     partners, rng = people(len(worths)), np.random.default_rng(1)
     of = dict(zip(partners, worths, strict=True))
     return [
-        Measured(cohort, round((sum(of[who] for who in cohort) + rng.normal(0, deviation)) * PPM))
+        CohortSum(cohort, round((sum(of[who] for who in cohort) + rng.normal(0, deviation)) * PPM))
         for round_ in range(1, count + 1)
         for cohort in draw_cohorts(bytes(32), round_, partners, cohorts)
     ]
@@ -52,10 +53,22 @@ def test_partners_are_told_apart_by_their_company() -> None:
     for worth, each in zip(worths, found.values(), strict=True):
         assert abs(each.value - worth) < 4 * each.error
         assert 0 < each.error < 0.5
-    assert [each.is_harmful for each in found.values()] == [False, False, False, True, False, False]
+    assert harmful(found) == {people(6)[3]}
     shares = shares_ppm(found, people(6))
     assert sum(shares) == PPM
     assert shares[3] == 0 and shares[0] > shares[1] > shares[4] > shares[2]
+
+
+def test_a_little_uphill_is_no_harm() -> None:
+    partners = people(3)
+
+    def verdict(value: float, error: float) -> set[PersonId]:
+        worths = [Worth(10.0, 1.0), Worth(6.0, 1.0), Worth(value, error)]
+        return harmful(dict(zip(partners, worths, strict=True)))
+
+    assert verdict(-5.1, 1.0) == verdict(-2.1, 0.01) == {partners[2]}
+    assert verdict(-4.9, 1.0) == verdict(-1.9, 0.01) == verdict(0.0, 0.0) == set()
+    assert harmful({}) == set()
 
 
 def test_errors_are_as_large_as_they_say() -> None:
@@ -64,7 +77,7 @@ def test_errors_are_as_large_as_they_say() -> None:
     for number in range(200):
         rng = np.random.default_rng(number)
         seen = [
-            Measured(cohort, round((len(cohort) + rng.normal(0, 2.0)) * PPM))
+            CohortSum(cohort, round((len(cohort) + rng.normal(0, 2.0)) * PPM))
             for round_ in range(1, 16)
             for cohort in draw_cohorts(bytes([number]) * 32, round_, partners, 2)
         ]
@@ -131,59 +144,43 @@ def test_sums_that_do_not_fit_are_refused(cohorts: list[np.ndarray], useful: lis
 # ---- the watch ----
 
 
-def watch(margin_ppm: int = 30_000) -> Watch:
-    return Watch(margin_ppm, first_ppm=100_000)
+def watch(*kept: int, margin_ppm: int = 30_000) -> Watch:
+    return Watch(margin_ppm, first_ppm=100_000, kept=list(kept))
 
 
-def test_a_job_that_learns_is_left_alone() -> None:
-    its = watch()
-    for accuracy in (300_000, 500_000, 475_000, 700_000, 680_000):
-        assert its.judge(accuracy, 10.0, 1.0) is Verdict.KEEP
-    assert its.judge(671_000, -2.9, 1.0) is Verdict.KEEP  # a little lower, a little uphill: chance
+def test_a_round_that_learns_is_kept() -> None:
+    assert not watch().fault(300_000, 10.0, 1.0)
+    assert not watch(700_000, 690_000).fault(
+        671_000, -2.9, 1.0
+    )  # a little lower, a little uphill: chance
 
 
-def test_a_fall_is_rolled_back_and_forgotten_when_it_was_one() -> None:
-    its = watch()
-    its.judge(700_000, 10.0, 1.0)
-    for _ in range(3):
-        assert its.judge(669_000, 10.0, 1.0) is Verdict.ROLL_BACK
-        assert "66.9%" in its.reason and "70.0%" in its.reason
-        assert its.judge(690_000, 10.0, 1.0) is Verdict.KEEP
+def test_a_fall_is_a_fault() -> None:
+    fault = watch(700_000).fault(669_000, 10.0, 1.0)
+    assert "66.9%" in fault and "70.0%" in fault
+    assert watch().fault(69_000, 10.0, 1.0)  # below the model that the job began with
 
 
-def test_a_sum_that_points_uphill_is_rolled_back() -> None:
-    its = watch()
-    assert its.judge(700_000, -3.1, 1.0) is Verdict.ROLL_BACK
-    assert "uphill" in its.reason
-    assert its.judge(700_000, -3.1, 2.0) is Verdict.KEEP  # with so much noise it says nothing
-
-
-def test_too_many_in_a_row_stop_the_job() -> None:
-    its = watch()
-    its.judge(700_000, 10.0, 1.0)
-    said = [its.judge(135_000, 10.0, 1.0) for _ in range(BAD_ROUNDS_MAX + 1)]
-    assert said == [Verdict.ROLL_BACK] * BAD_ROUNDS_MAX + [Verdict.STOP]
-    its = watch()
-    said = [its.judge(50_000, -9.0, 1.0) for _ in range(BAD_ROUNDS_MAX)]
-    its.forgive()
-    assert its.judge(50_000, -9.0, 1.0) is Verdict.ROLL_BACK
+def test_a_sum_that_points_uphill_is_a_fault() -> None:
+    assert "uphill" in watch(700_000).fault(700_000, -3.1, 1.0)
+    assert not watch(700_000).fault(700_000, -3.1, 2.0)  # with so much noise it says nothing
 
 
 def test_it_cannot_be_led_down_in_small_steps() -> None:
-    its, accuracy = watch(), 700_000
-    its.judge(accuracy, 10.0, 1.0)
-    said = [its.judge(accuracy := accuracy - 20_000, 10.0, 1.0) for _ in range(6)]
-    assert said[0] is Verdict.KEEP and Verdict.STOP in said
+    its, accuracy = watch(700_000), 700_000
+    for _ in range(6):
+        accuracy -= 20_000
+        if not its.fault(accuracy, 10.0, 1.0):
+            its.keep(accuracy)
     assert min(its.kept) >= 670_000
 
 
-def test_a_job_that_learns_nothing_stops() -> None:
-    its = watch()
-    said = [its.judge(110_000, 0.0, 1.0) for _ in range(PATIENCE)]
-    assert said == [Verdict.KEEP] * (PATIENCE - 1) + [Verdict.STOP]
-    assert "learns nothing" in its.reason
+def test_a_job_that_learns_nothing_is_stuck() -> None:
+    assert not watch(*[110_000] * (PATIENCE - 1)).stuck
+    assert "learns nothing" in watch(*[110_000] * PATIENCE).stuck
+    assert not watch(130_000, *[110_000] * PATIENCE).stuck
 
 
 def test_without_a_margin_nothing_is_watched() -> None:
-    its = watch(0)
-    assert {its.judge(0, -1e9, 1.0) for _ in range(9)} == {Verdict.KEEP}
+    its = watch(*[0] * 9, margin_ppm=0)
+    assert not its.fault(0, -1e9, 1.0) and not its.stuck

@@ -60,12 +60,12 @@ def test_a_withdrawn_item_is_measured_with_no_more(tmp_path: Path) -> None:
     measure = Measure(TASK, yardstick, lambda: state)
     for item_id in ids:
         put(state, item_id, ItemStatus.ACCEPTED)
-    assert measure(zeros) == 750_000
+    assert measure.accuracy_ppm(zeros) == 750_000
     put(state, ids[3], ItemStatus.WITHDRAWN)
-    assert measure(zeros) == 1_000_000
+    assert measure.accuracy_ppm(zeros) == 1_000_000
     for item_id in ids[:3]:
         put(state, item_id, ItemStatus.WITHDRAWN)
-    assert measure(zeros) == 0
+    assert measure.accuracy_ppm(zeros) == 0
 
 
 def test_a_snapshot_that_is_not_exported_is_named(tmp_path: Path) -> None:

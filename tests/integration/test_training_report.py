@@ -76,13 +76,14 @@ def write(net: Network, tmp_path: Path, signed: list[pb.Update]) -> Write:
     return run
 
 
-def proposal(net: Network) -> Proposal:
+def proposal(net: Network, asked: str = "") -> Proposal:
     present = net.state.jobs["train"]
     return propose(
         net.state,
         present,
         network="lab",
         labels=tuple("0123456789"),
+        asked=asked,
         data=Path("/data/ward"),
         examples=750,
         rounds=claim_of(present).rounds,
@@ -90,6 +91,19 @@ def proposal(net: Network) -> Proposal:
         standing=STANDING,
         notes=("warning: 3 images repeat others",),
     )
+
+
+def test_a_question_is_asked_in_words(net: Network) -> None:
+    invited = [person.id for person in net.people[:3]]
+    net.add(
+        net.operator, "job", job(partners=invited, rounds=1, sampling_ppm=PPM, is_question=True)
+    )
+    lines = proposal(net, asked="how many examples have something in 'age'").lines()
+    assert any("a question in the campaign" in each and "in 'age'" in each for each in lines)
+    assert any("1 round, on" in each for each in lines)
+    assert any("parts of the answer" in each for each in lines)
+    assert any(each.startswith("What you get: the answer") for each in lines)
+    assert not any("labels apart" in each or "by what updates are worth" in each for each in lines)
 
 
 class Parts(HTMLParser):

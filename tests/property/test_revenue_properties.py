@@ -48,7 +48,7 @@ def model(snapshot: bytes, rounds: list[set[PersonId]]) -> Job:
     """A job that these people trained, round by round."""
     terms = row_of(JobTerms, job(), snapshot=snapshot)
     done = [
-        TrainingRound(number, b"", b"new", tuple(sorted(who)), 1, 0, (), "", (), ())
+        TrainingRound(number, b"", b"new", tuple(sorted(who)), 1, 0, (), b"", (), ())
         for number, who in enumerate(rounds)
     ]
     return Job(terms, b"", rounds=tuple(done))

@@ -143,8 +143,8 @@ def test_a_failed_round_costs_its_number_and_a_spare_one(fixed: Network) -> None
     ):
         spoiled = failed_of(fixed)
         for name, value in change.items():
-            spoiled.ClearField(name)  # type: ignore[arg-type]
-            spoiled.MergeFrom(pb.FailedRound(**{name: value}))
+            spoiled.ClearField(name)
+            spoiled.MergeFrom(pb.FailedRound(**{name: value}))  # type: ignore[arg-type]
         with refuses(message):
             fixed.add(fixed.operator, "failed-round", spoiled)
     fixed.add(fixed.operator, "failed-round", failed_of(fixed, first[0]))

@@ -1,10 +1,11 @@
-"""The fold: cohorts, pay by worth, rollback, questions; each rejection beside its acceptance."""
+"""The fold: cohorts, pay by worth, questions; each rejection beside its acceptance."""
 
 from __future__ import annotations
 
 import pytest
 
 from protocol.cohorts import update_weights
+from protocol.jobs import CohortSum
 from protocol.lifecycle import JobStatus
 from protocol.limits import PPM
 from protos.gen import records_pb2 as pb
@@ -13,7 +14,9 @@ from tests.simulated import EVERY_USE, Network
 from tests.simulated_training import (
     add_round,
     enrol,
+    failed_of,
     finish,
+    fix,
     job,
     model_of,
     open_job,
@@ -122,44 +125,33 @@ def test_trainers_are_paid_by_what_their_updates_weigh(net: Network, snapshot: b
     assert same(net.replay(), net.state)
 
 
-# ---- rounds that are rolled back ----
+# ---- rounds that fail ----
 
 
-def rolled_back(net: Network) -> pb.TrainingRound:
-    made = round_of(net, *net.people[:3])
-    made.model, made.reason = made.base_model, "its model is 13.5 % right, after 94.8 %"
-    return made
-
-
-def test_a_round_that_is_rolled_back_keeps_the_model_and_spends(
-    net: Network, snapshot: bytes
-) -> None:
-    open_job(net, *net.people[:3], snapshot=snapshot, **WATCHED)
-    enrol(net, *net.people[:3])
-    train(net, *net.people[:3])
-    update(net, *net.people[:3])
-    good, before = rolled_back(net), net.state.jobs["train"]
-    with refuses("keeps the model that it began with, and says why"):
-        add_round(net, changed(good, reason=""))
-    with refuses("keeps the model that it began with, and says why"):
-        add_round(net, changed(good, model=net.fresh()))
-    with refuses("the reason has 16385 characters"):
-        add_round(net, changed(good, reason="x" * 16_385))
+def test_a_failed_round_says_what_its_cohorts_showed(net: Network, snapshot: bytes) -> None:
+    by_worth(net, snapshot, spare_rounds=2)
+    people = net.people[:4]
+    with refuses("no set whose sums were opened"):
+        net.add(net.operator, "failed-round", changed(failed_of(net), usefulness_micro=[1, 2]))
+    fix(net, *people)
+    groups = net.state.jobs["train"].round_set.groups  # type: ignore[union-attr]
+    with refuses("1 measurements of 2 cohorts"):
+        net.add(net.operator, "failed-round", changed(failed_of(net), usefulness_micro=[1]))
+    net.add(net.operator, "failed-round", changed(failed_of(net), usefulness_micro=[5, -7]))
+    shown = (CohortSum(groups[0], 5), CohortSum(groups[1], -7))
+    assert net.state.jobs["train"].cohort_sums == shown
+    update(net, *people)
+    net.add(net.operator, "failed-round", failed_of(net))  # fails before its sums are opened
+    update(net, *people)
+    good = round_by(net, [PPM, 0, 0, 0])
     add_round(net, good)
     after = net.state.jobs["train"]
-    assert after.model == before.model and after.epsilon_micro > before.epsilon_micro
-    assert len(after.rounds) == 2
-    finish(net, model_of(net))
+    assert after.cohort_sums[:2] == shown
+    assert [each.usefulness_micro for each in after.cohort_sums[2:]] == [5 * PPM, -PPM]
+    assert sorted(who for each in after.cohort_sums[2:] for who in each.partners) == sorted(
+        person.id for person in people
+    )
     assert same(net.replay(), net.state)
-
-
-def test_a_job_without_a_margin_rolls_nothing_back(net: Network, snapshot: bytes) -> None:
-    open_job(net, *net.people[:3], snapshot=snapshot)
-    enrol(net, *net.people[:3])
-    update(net, *net.people[:3])
-    with refuses("rolls no round back"):
-        add_round(net, rolled_back(net))
-    add_round(net, round_of(net, *net.people[:3]))
 
 
 # ---- questions ----

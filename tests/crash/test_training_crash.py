@@ -19,7 +19,8 @@ ROUNDS = 6
 
 
 @pytest.fixture
-def net(tmp_path: Path) -> Iterator[Net]:
+def net(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Net]:
+    monkeypatch.setattr("commonhold.demo.stage.READY_S", PATIENCE_SECONDS)
     with Stage(tmp_path) as stage:
         made = Net(stage, tmp_path)
         made.found(partners=2)

@@ -1,0 +1,249 @@
+"""Training as it is deployed: processes, TLS and a log, beside the same rounds in one process.
+
+    python -m benchmarks.deployment              wall time, a round's overhead, memory of a partner
+    python -m benchmarks.deployment --kills 60   SIGKILL of every process of a job, at any time
+    python -m benchmarks.deployment --crowd      1,000 simulated clients in one process
+
+It starts a network of its own and needs both environments: run it where `commonhold` is, as the tests are. A
+machine that does other things meanwhile makes every figure larger.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+from benchmarks.report import show
+from commonhold.cli.training import training_command
+from commonhold.demo import stage
+from commonhold.demo.stage import Server, Stage
+from federated.budget import read_spending
+from tests.federated_net import JOB, Net
+from tests.processes import children_of, kill, pss_mib
+
+PARTNERS: Final = 4
+ROUNDS: Final = 10
+IMAGES: Final = 200  # of each partner
+# Partners of the job that is killed; all of them are in every round, so that the same model comes out.
+KILLED_PARTNERS: Final = 3
+KILLED_ROUNDS: Final = 10
+# A machine that is busy takes its time to start a process again.
+PATIENCE_SECONDS: Final = 1_800.0
+SAMPLE_SECONDS: Final = 0.5
+# The next one is killed once the job has made a step, wherever it is in it then; or after so long without.
+STEP_SECONDS_MAX: Final = 8.0
+SEED: Final = 6
+
+
+def run() -> dict[str, Any]:
+    """Wall times, memory and overhead of a job of four partners and ten rounds."""
+    with _network(PARTNERS, IMAGES) as net:
+        alone = _in_one_process()
+        deployed = _deployed(net)
+    seconds = deployed["rounds_seconds"]
+    return {
+        "one_process": alone,
+        "deployed": deployed,
+        "wall_ratio_to_one_process": round(seconds / alone["rounds_seconds"], 2),
+        "overhead_seconds_a_round": round((seconds - alone["rounds_seconds"]) / ROUNDS, 3),
+    }
+
+
+@contextmanager
+def _network(partners: int, images: int) -> Iterator[Net]:
+    stage.READY_S = PATIENCE_SECONDS  # type: ignore[misc]
+    with tempfile.TemporaryDirectory() as folder, Stage(Path(folder)) as running:
+        net = Net(running, Path(folder))
+        net.found(partners=partners, images=images)
+        yield net
+
+
+# ---- side by side ----
+
+
+def _in_one_process() -> dict[str, Any]:
+    """The same partners and rounds over a LocalGrid, in a process of the environment for training."""
+    python = training_command().parent / "python"
+    numbers = map(str, (ROUNDS, PARTNERS, IMAGES))
+    done = subprocess.run(
+        [str(python), "-m", "benchmarks.deployment_alone", *numbers],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _deployed(net: Net) -> dict[str, Any]:
+    """The job with a process for each partner; times are those of the log."""
+    begun = time.monotonic()
+    leading = net.open("--rounds", str(ROUNDS), "--round-seconds", "120", quorum=PARTNERS)
+    joining = net.join(net.partners)
+    memory: dict[str, float] = {}
+    times: dict[int, float] = {}
+    while leading.process.poll() is None:
+        times.setdefault(len(net.job().rounds), time.monotonic())
+        for server in joining:
+            used = pss_mib(server.process.pid)
+            memory[server.name] = max(memory.get(server.name, 0.0), used)
+        time.sleep(0.02)
+    code, printed, said = net.end(leading)
+    if code:
+        raise SystemExit(said)
+    for server in joining:
+        net.end(server)
+    rounds = [times[n + 1] - times[n] for n in range(1, ROUNDS) if n in times and n + 1 in times]
+    return {
+        "wall_seconds": round(time.monotonic() - begun, 1),
+        "rounds_seconds": round(times[ROUNDS] - times[1] + median(rounds), 2),
+        "median_round_seconds": round(median(rounds), 3),
+        "partner_pss_mib": round(max(memory.values())),
+        "accuracy_int8": printed["accuracy_int8"],
+    }
+
+
+# ---- kills ----
+
+
+@dataclass
+class Massacre:
+    """A job whose processes are killed one after the other, and started again as their owners would."""
+
+    net: Net
+    kills: int
+    chance: random.Random = field(default_factory=lambda: random.Random(SEED))
+    killed: dict[str, int] = field(default_factory=dict)
+    epsilon: dict[str, float] = field(default_factory=dict)  # spent, by partner, as last seen
+    step: Any = None  # what the log had when somebody was killed last
+    struck: float = 0.0  # when that was
+
+    def run(self) -> dict[str, Any]:
+        """Kills until there were so many, or the job is over. Raises AssertionError for what must not be."""
+        leading, joining = _begin(self.net)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while leading.process.poll() is None or leading.process.returncode < 0:
+            assert time.monotonic() < deadline, "the job does not end"
+            self._look()
+            if sum(self.killed.values()) < self.kills and self._has_made_a_step():
+                time.sleep(self.chance.uniform(0.0, 2 * SAMPLE_SECONDS))
+                leading = self._kill_one(leading, joining)
+            self._revive(joining)
+            time.sleep(SAMPLE_SECONDS / 5)
+        code, printed, said = self.net.end(leading)
+        assert (code, printed.get("outcome")) == (0, "completed"), said
+        for server in joining:
+            code, joined, said = self.net.end(server, PATIENCE_SECONDS)
+            assert (code, joined["outcome"]) == (0, "completed"), said
+        self._look()
+        return self._figures()
+
+    def _has_made_a_step(self) -> bool:
+        """Whether the log has anything new of the job since somebody was killed."""
+        with self.net.operator() as operator:
+            step = (operator.state.jobs[JOB], operator.state.updates.count(JOB))
+        now = time.monotonic()
+        if step == self.step and now - self.struck < STEP_SECONDS_MAX:
+            return False
+        self.step, self.struck = step, now
+        return True
+
+    def _figures(self) -> dict[str, Any]:
+        job = self.net.job()
+        for node in self.net.partners:
+            [spending] = read_spending(node.home.root / "budget.db")
+            assert spending.rounds == len(job.rounds) + len(job.failed), "a round is charged once"
+        return {
+            "kills": self.killed,
+            "rounds": len(job.rounds),
+            "failed_rounds": len(job.failed),
+            "model": job.model.hex(),
+        }
+
+    def _kill_one(self, leading: Server, joining: list[Server]) -> Server:
+        victim = self.chance.choice(("partner", "partner", "superlink", "serverapp", "open"))
+        if victim == "partner":
+            server = self.chance.choice(joining)
+            if server.process.poll() is None:
+                self._strike(victim, server.process.pid)
+                server.process.wait()
+        elif victim == "open":
+            self._strike(victim, leading.process.pid)
+            leading.process.wait()
+            return self.net.resume()
+        else:
+            for child in children_of(leading.process.pid):
+                if f"federated.flower.{victim}" in child.command:
+                    self._strike(victim, child.process_id)
+        return leading
+
+    def _strike(self, name: str, process_id: int) -> None:
+        kill(process_id)
+        self.killed[name] = self.killed.get(name, 0) + 1
+
+    def _revive(self, joining: list[Server]) -> None:
+        for at, node in enumerate(self.net.partners):
+            if joining[at].process.poll() == -signal.SIGKILL:
+                [joining[at]] = _join(self.net, at)
+            elif joining[at].process.poll() not in (None, 0):
+                raise AssertionError(joining[at].log.read_text())
+            del node
+
+    def _look(self) -> None:
+        """Epsilon never falls."""
+        for node in self.net.partners:
+            for spending in read_spending(node.home.root / "budget.db"):
+                assert spending.epsilon >= self.epsilon.get(node.name, 0.0), "epsilon fell"
+                self.epsilon[node.name] = spending.epsilon
+
+
+def _begin(net: Net) -> tuple[Server, list[Server]]:
+    rounds = ("--rounds", str(KILLED_ROUNDS), "--round-seconds", "600")
+    leading = net.open(*rounds, quorum=KILLED_PARTNERS)
+    return leading, [_join(net, at)[0] for at in range(KILLED_PARTNERS)]
+
+
+def _join(net: Net, at: int) -> list[Server]:
+    return net.join(net.partners[at : at + 1], "--fixed-noise-for-tests", str(at + 1))
+
+
+def _killed(kills: int) -> dict[str, Any]:
+    with _network(KILLED_PARTNERS, 40) as net:
+        leading, joining = _begin(net)
+        for server in (leading, *joining):
+            code, _, said = net.end(server, PATIENCE_SECONDS)
+            assert code == 0, said
+        undisturbed = net.job().model.hex()
+    with _network(KILLED_PARTNERS, 40) as net:
+        found = Massacre(net, kills).run()
+    found["same_model_as_undisturbed"] = found["model"] == undisturbed
+    return found
+
+
+def main() -> None:
+    """Runs what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=0)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    figures = _killed(arguments.kills) if arguments.kills else run()
+    if arguments.json:
+        json.dump(figures, sys.stdout)
+    else:
+        show(figures)
+
+
+if __name__ == "__main__":
+    main()
