@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from protocol.committee import needed_of
 from protocol.identity import name_of
 from protocol.jobs import Job
 from protocol.lifecycle import JobStatus
 from protocol.limits import PPM
+from protocol.rules.opening import opened_by
 from protocol.state import State
 from protos.gen import records_pb2 as pb
 
@@ -27,6 +29,8 @@ class JobSummary:
     accuracy: float  # on held-back examples once there is a model, before on the job's snapshot
     partners: tuple[str, ...]  # who joined
     reason: str
+    failed: int  # rounds that came to nothing
+    step: str  # of the round that runs, in words; empty where none does
 
 
 def is_over(job: Job) -> bool:
@@ -60,4 +64,22 @@ def _summary(state: State, job: Job) -> JobSummary:
         accuracy=accuracy_ppm(job) / PPM,
         partners=tuple(name_of(partner) for (_, partner), _ in state.partners.scan(terms.id)),
         reason=result.reason if result is not None else "",
+        failed=len(job.failed),
+        step=step_of(state, job),
+    )
+
+
+def step_of(state: State, job: Job) -> str:
+    """How far the round that runs has come; empty where none does."""
+    if job.status is JobStatus.OPEN:
+        return f"{state.partners.count(job.terms.id)} of {len(job.terms.partners)} partners joined"
+    if job.status is not JobStatus.TRAINING:
+        return ""
+    if job.round_set is None:
+        signed = state.updates.count(job.terms.id)
+        return f"{signed} of {len(job.candidates)} updates signed"
+    opened = len(opened_by(state, job.terms.id))
+    return (
+        f"{len(job.round_set.partners)} updates in the sum, which {opened} of the"
+        f" {needed_of(len(job.committee))} needed have opened"
     )

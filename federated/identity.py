@@ -82,11 +82,9 @@ def of_texts(texts: Iterable[str]) -> Examples:
 
 def of_rows(columns: Mapping[str, Sequence[str]]) -> Examples:
     """Of a table's columns by name, as text; the order of columns and rows is not compared."""
-    names = sorted(columns, key=runs.fold)
-    rows = [
-        [f"{runs.fold(name)}\0{_value(value)}" for name, value in zip(names, row, strict=True)]
-        for row in zip(*(columns[name] for name in names), strict=True)
-    ]
+    folded = sorted((runs.fold(name), name) for name in columns)
+    values = [[f"{key}\0{_value(each)}" for each in columns[name]] for key, name in folded]
+    rows = list(zip(*values, strict=True))
     exact = tuple(_hash(b"row", "\0".join(row).encode("utf-8", "replace")) for row in rows)
     keys = tuple(zip(*(_all_but(rows, at) for at in range(KEYS)), strict=True))
     blank = bytes(SIGNATURE_BYTES)  # a key says it all

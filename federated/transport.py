@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from commonground.files import write_new
-from protocol.errors import ConfigError
+from protocol.errors import ConfigError, StateError
 
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 # A job is over long before; its certificate serves no other.
@@ -81,6 +81,24 @@ def self_signed(host: str) -> tuple[bytes, bytes]:
 def valid_until(certificate: bytes) -> datetime.datetime:
     """When a certificate (PEM) runs out."""
     return x509.load_pem_x509_certificate(certificate).not_valid_after_utc
+
+
+def require_valid(certificate: bytes, now: datetime.datetime | None = None) -> None:
+    """Raises StateError when a server's certificate is no longer, or not yet, valid by our clock."""
+    now = now or datetime.datetime.now(datetime.UTC)
+    try:
+        found = x509.load_pem_x509_certificate(certificate)
+    except ValueError as error:
+        raise StateError(
+            "the job's certificate cannot be read", "its operator has to open another job"
+        ) from error
+    if not found.not_valid_before_utc <= now <= found.not_valid_after_utc:
+        raise StateError(
+            f"the job's certificate is valid from {found.not_valid_before_utc:%Y-%m-%d %H:%M} to"
+            f" {found.not_valid_after_utc:%Y-%m-%d %H:%M} UTC, and this machine's clock says"
+            f" {now:%Y-%m-%d %H:%M}",
+            "if that is the time, its operator has to open another job; else set the clock",
+        )
 
 
 def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:

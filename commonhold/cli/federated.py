@@ -345,11 +345,18 @@ def status(
         Path | None,
         typer.Option("--dir", help="A coordinator's or a node's directory. Default: as theirs."),
     ] = None,
+    watched: Annotated[
+        bool,
+        typer.Option("--watch", help="Say each step as the log has it, until no job is under way."),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Show the network's jobs; in a node's directory also what its data has spent."""
-    from commonhold.cli.federated_status import survey
+    from commonhold.cli.federated_status import say_steps, survey
 
+    if watched:
+        say_steps(directory, as_json)
+        return
     found = survey(directory)
     jobs = [asdict(each) for each in found.jobs]
     spending = [asdict(each) for each in found.spending]

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from commonground.jobs import accuracy_ppm, is_over
+from commonground.jobs import accuracy_ppm, is_over, step_of
 from commonground.marks import Mark, mark_of
 from commonground.web.charts import Series, Text, line_chart
 from coordinator.tally import Tally
 from protocol.identity import PersonId
-from protocol.jobs import Job, JobResult, JobTerms, TrainingRound
+from protocol.jobs import FailedRound, Job, JobResult, JobTerms, TrainingRound
+from protocol.lifecycle import JobStatus
 from protocol.limits import PPM
+from protocol.rules.opening import opened_by
 from protocol.state import State
 
 
@@ -41,6 +43,7 @@ class PartnerRow:
     joined: bool
     rounds: int  # that its updates went into
     signed: bool  # an update for the round that runs
+    duty: str  # in the committee that opens the round's sum; empty: none
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,8 @@ class JobPage:
     result: JobResult | None
     updates: int
     mark: Mark | None  # of its snapshot something went since
+    failed: tuple[FailedRound, ...]  # that came to nothing
+    step: str  # how far the round that runs has come
 
 
 def job_row(state: State, job: Job) -> JobRow:
@@ -91,7 +96,11 @@ def job_view(state: State, tally: Tally, job_id: str) -> JobPage | None:
         terms=job.terms,
         partners=tuple(
             PartnerRow(
-                who, (job_id, who) in state.partners, trained[who], (job_id, who) in state.updates
+                who,
+                (job_id, who) in state.partners,
+                trained[who],
+                (job_id, who) in state.updates,
+                _duty(state, job, who),
             )
             for who in job.terms.partners
         ),
@@ -100,8 +109,19 @@ def job_view(state: State, tally: Tally, job_id: str) -> JobPage | None:
         is_over=is_over(job),
         result=job.result,
         updates=len(tally.updates.get(job_id, ())),
+        failed=job.failed,
+        step=step_of(state, job),
         mark=mark_of(state, job),
     )
+
+
+def _duty(state: State, job: Job, who: PersonId) -> str:
+    """What a member of the present round's committee has to do, or has done."""
+    if job.status is not JobStatus.TRAINING or who not in job.committee:
+        return ""
+    if job.round_set is None:
+        return "will open the sum"
+    return "has opened the sum" if who in opened_by(state, job.terms.id) else "opens the sum"
 
 
 def accuracy_chart(job: JobPage) -> Markup:

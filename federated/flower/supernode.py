@@ -14,6 +14,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Final
 from urllib.request import getproxies, proxy_bypass
@@ -71,6 +72,8 @@ CONTENT_WAIT_SECONDS_MAX: Final = 30.0
 # An hour: by then a machine has started again, or somebody has been woken who resumes the job.
 OUTAGE_SECONDS_MAX: Final = 3_600.0
 AWAY: Final = Backoff(first_seconds=0.25, max_seconds=2.0)
+# Flower's server allows 10 s for a message and 5 minutes for clocks; below half a minute nothing is wrong.
+CLOCKS_APART_SECONDS: Final = 30.0
 # Flower asks how long an app computed. That tells how many examples a partner has: over twenty rounds within
 # some per cent.
 NO_RUNTIME: Final = 0.0
@@ -177,6 +180,8 @@ class SuperNode:
         """Raises unless it is worth while to try again after this error."""
         if isinstance(error, httpx.HTTPStatusError):
             _require_ours(error)
+            if clock := _clock_words(error.response):
+                raise Unreachable(*clock) from error
         # Whatever was lost, a message or a reply: to whom connects anew the server sends the round again.
         self._node = Node()
         if seconds > OUTAGE_SECONDS_MAX:
@@ -245,6 +250,8 @@ class SuperNode:
         said = str(error)
         if isinstance(error, httpx.HTTPStatusError):
             said = f"HTTP {error.response.status_code}"
+            if clock := _clock_words(error.response):
+                return Unreachable(*clock)
         advice = "run the command again while the job lasts; a round that was charged is not charged again"
         if proxy := _proxy_for(self._endpoint):
             advice = f"the environment sends us through the proxy {proxy}; without it: no_proxy={self._host}"
@@ -276,6 +283,25 @@ def answer(app: ClientApp, message: Message, context: Context) -> Message:
         log.warning("refused: %s", refusal)
         reason = str(refusal)[:REASON_CHARS_MAX]
         return Message(Error(REFUSED, reason), reply_to=message)
+
+
+def _clock_words(response: httpx.Response) -> tuple[str, str] | None:
+    """What is wrong and what to do where a server refuses us because our clocks differ."""
+    if response.status_code != httpx.codes.UNAUTHORIZED:
+        return None
+    try:
+        theirs = parsedate_to_datetime(response.headers["date"]).timestamp()
+    except (KeyError, ValueError):
+        return None
+    ahead = time.time() - theirs
+    if abs(ahead) < CLOCKS_APART_SECONDS:
+        return None
+    way = "ahead of" if ahead > 0 else "behind"
+    return (
+        f"this machine's clock is {abs(ahead) / 60:.0f} minutes {way} the training server's, which takes"
+        " our signatures for old ones",
+        "set the clock (a time service does) and run the command again; if ours is right, tell the operator",
+    )
 
 
 def _require_ours(error: httpx.HTTPStatusError) -> None:

@@ -27,13 +27,14 @@ from node.training.node_log import NodeLog
 from node.training.partner_job import PartnerJob
 from node.training.proposal import Proposal
 from protocol.errors import CommonholdError, ConfigError, StateError, Unreachable
-from protocol.jobs import JobResult
+from protocol.jobs import JobResult, JobTerms
 from protocol.limits import PPM
 from protos.gen import records_pb2 as pb
 
 if TYPE_CHECKING:
     from federated.budget import Limit
     from federated.flower.supernode import SuperNode
+    from federated.tasks import Task
 
 BUDGET_FILE: Final = "budget.db"
 REPORTS_FOLDER: Final = "reports"
@@ -166,17 +167,14 @@ def _train(
     from federated.member import Member
     from federated.privacy import composed_epsilon_micro, require_promise
     from federated.spec import spec_of
-    from federated.tasks.registry import require_code, require_columns, require_outcome, task_of
-    from federated.transport import load_key, public_pem
+    from federated.transport import load_key, public_pem, require_valid
     from protocol.sealing import public_of
 
     record, spec = job.terms, spec_of(job.terms, job.labels)
+    require_valid(record.tls_certificate)
     require_promise(spec)
     require_grid(spec)
-    require_code(record.task, record.task_code, record.task_version)
-    task = task_of(record.task, record.task_options, spec.labels, offer.device)
-    require_columns(task, record.columns)
-    require_outcome(task, record.is_question)
+    task = _installed(record, spec.labels, offer.device)
     data = load(offer.data, task.columns, offer.columns)
     key = load_key(home.root / TRANSPORT_FILE)
     path = home.root / BUDGET_FILE
@@ -229,6 +227,17 @@ def _train(
         warnings=data.warnings,
         report=str(report),
     )
+
+
+def _installed(record: JobTerms, labels: tuple[str, ...], device: str) -> Task:
+    """The job's task, as it is installed here. Raises ConfigError and StateError where it is another."""
+    from federated.tasks.registry import require_code, require_columns, require_outcome, task_of
+
+    require_code(record.task, record.task_code, record.task_version)
+    task = task_of(record.task, record.task_options, labels, device)
+    require_columns(task, record.columns)
+    require_outcome(task, record.is_question)
+    return task
 
 
 def _await_admission(supernode: SuperNode, job: PartnerJob, progress: Progress) -> None:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import datetime
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import flwr.supernode.node_auth_http_interceptor
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.cli.build import build_fab_from_files
 from flwr.clientapp import ClientApp
+from flwr.supercore.date import now as present
 
 from federated.flower import control
 from federated.flower import supernode as supernode_module
 from federated.flower.control import SuperLink
 from federated.flower.layout import BODY_BYTES_MAX
 from federated.flower.supernode import SuperNode
-from federated.transport import load_key, public_pem, self_signed
+from federated.transport import load_key, public_pem, require_valid, self_signed
 from protocol.errors import ConfigError, Reject, StateError, Unreachable
 
 PROTOBUF = "application/protobuf"
@@ -175,6 +179,41 @@ def test_a_server_that_stays_away_is_given_up_and_the_proxy_in_between_is_named(
     ):
         supernode.activate()
     assert "http://127.0.0.1:9; without it: no_proxy=127.0.0.1" in (lost.value.advice or "")
+
+
+@pytest.mark.parametrize(
+    ("hours", "words"), [(1, "60 minutes ahead of"), (-1, "60 minutes behind")]
+)
+def test_a_clock_that_is_an_hour_off_is_named(
+    link: SuperLink, monkeypatch: pytest.MonkeyPatch, hours: int, words: str
+) -> None:
+    mine, seconds = key(), time.time
+    link.admit(public_pem(mine), "partner")
+    with SuperNode(link.endpoint, link.certificate, mine) as supernode:
+        assert supernode.activate()
+    signing = flwr.supernode.node_auth_http_interceptor
+    off = datetime.timedelta(hours=hours)
+    monkeypatch.setattr(signing, "now", lambda: present() + off)
+    monkeypatch.setattr(
+        "federated.flower.supernode.time.time", lambda: seconds() + off.total_seconds()
+    )
+    with (
+        SuperNode(link.endpoint, link.certificate, mine) as supernode,
+        pytest.raises(Unreachable, match=words) as lost,
+    ):
+        supernode.run(app_that(refuses=False), lambda: False)
+    assert "set the clock" in lost.value.advice
+
+
+def test_a_certificate_out_of_its_time_is_refused_before_anything_is_signed() -> None:
+    certificate, _ = self_signed("127.0.0.1")
+    now = datetime.datetime.now(datetime.UTC)
+    require_valid(certificate)
+    for days in (-2, 91):
+        with pytest.raises(StateError, match="this machine's clock says"):
+            require_valid(certificate, now + datetime.timedelta(days=days))
+    with pytest.raises(StateError, match="cannot be read"):
+        require_valid(b"no certificate")
 
 
 def test_another_server_than_the_job_names_is_not_talked_to(link: SuperLink) -> None:

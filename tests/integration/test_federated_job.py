@@ -9,11 +9,13 @@ import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from commonhold.demo.stage import Stage
 from federated.signed_card import verify
+from protocol.limits import PPM
 from tests.federated_net import JOB, Net
 from tests.live_coordinator import CLI
 
@@ -54,6 +56,7 @@ def test_three_partners_train_a_model(net: Net) -> None:
     assert json.loads(card)["privacy"]["trust"] == "committee"
     assert_private(net)
     assert_shown(net)
+    assert_accounted(net.partners[1].home.root)
 
 
 def sha256(raw: bytes) -> bytes:
@@ -70,10 +73,8 @@ def assert_private(net: Net) -> None:
         for name in ("transport.key", "budget.db", "duty.db"):
             assert stat.S_IMODE((node.home.root / name).stat().st_mode) == 0o600
     folder = net.lab.home.path / "federated" / JOB
-    assert {path.name for path in folder.iterdir()} == {
-        *("initial.bin", "lock"),
-        *("serverapp.log", "superlink.log"),
-    }
+    logs = {"serverapp.log", "superlink.log"}
+    assert {path.name for path in folder.iterdir()} == {"initial.bin", "lock", *logs}
 
 
 def assert_shown(net: Net) -> None:
@@ -86,6 +87,45 @@ def assert_shown(net: Net) -> None:
         ]
     assert [len(view["spending"]) for view in shown] == [0, 1]
     assert shown[1]["spending"][0]["rounds"] == 3
+
+
+def assert_accounted(home: Path) -> None:
+    """What was spent is shown, raised on purpose, and not lost with its file: the log has it."""
+    shown = told(home, "budget")
+    [account] = shown["budgets"]
+    everybody = account["standing"]["everybody"]
+    assert 0 < everybody["spent"] == everybody["reserved"] <= everybody["limit"] == 3_000_000
+    assert (shown["reserved"], shown["unknown"], shown["notes"]) == ([], [], [])
+    [data] = account["data"]
+    raised = told(
+        home, "raise-limit", data[:8], "--epsilon-max", "5", "--reason", "agreed", "--yes"
+    )
+    assert (raised["before"]["epsilon_micro"], raised["after"]["epsilon_micro"]) == (
+        3 * PPM,
+        5 * PPM,
+    )
+    assert [each["reason"] for each in told(home, "budget")["decisions"]] == ["agreed"]
+    page = (home / "reports" / f"{JOB}.html").read_text()
+    assert "The job is complete" in page and page.count("<svg") >= 1
+    (home / "budget.db").unlink()
+    lost = told(home, "budget")
+    assert (lost["budgets"], lost["unknown"]) == ([], [data])
+    assert "3 rounds that you signed were in the log" in lost["notes"][0]
+    told(home, "set-apart", data[:8], "--epsilon-max", "3", "--yes")
+    [account] = told(home, "budget")["budgets"]
+    assert account["standing"]["everybody"]["spent"] == everybody["spent"]
+
+
+def told(home: Path, command: str, *arguments: str) -> dict[str, Any]:
+    """What a command about budgets says."""
+    done = subprocess.run(
+        [*CLI, "federated", command, *arguments, "--dir", str(home), "--json"],
+        capture_output=True,
+        check=True,
+        timeout=120,
+    )
+    said: dict[str, Any] = json.loads(done.stdout)
+    return said
 
 
 def status(home: Path) -> dict[str, list[dict[str, object]]]:
