@@ -4,6 +4,8 @@
     control.py     starts that process, admits partners, runs a ServerApp against it
     supernode.py   a partner's side: one warm process, and only code that is installed there
     grid.py        the same apps in one process, for tests
+    gate.py        what stands before the server: its doors, who waits for what, whose place is a partner's
+    parent.py      no process outlives the command that started it
     logs.py        its log lines, which go the way of ours
 
 Names are pinned by `flwr==1.41.*`; a newer Flower is a change to this room.

@@ -250,7 +250,7 @@ class SuperLink:
         settings = os.environ | flower | dict(environment)
         with (self._folder / f"{module}.log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", f"federated.flower.{module}", *arguments],
+                [sys.executable, "-m", f"federated.flower.{module}", *arguments, str(os.getpid())],
                 stdin=stdin,
                 stdout=log,
                 stderr=log,

@@ -1,4 +1,6 @@
-"""Flower's SuperLink as a process of its own: `python -m federated.flower.superlink FOLDER HOST PORT BYTES`.
+"""Flower's SuperLink as a process of its own: `python -m federated.flower.superlink`, then
+
+    FOLDER HOST PORT BODY_BYTES_MAX PARENT
 
 Stock, one port serves three APIs, and whoever reaches it may start a run: code of theirs on the
 operator's machine. Here partners get a port that knows the Fleet API alone, where every call is signed
@@ -16,7 +18,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import socket
 import sys
 from collections.abc import Iterator
@@ -27,7 +28,6 @@ from typing import Final
 import uvicorn
 from flwr.proto.fleet_pb2 import ActivateNodeRequest, ActivateNodeResponse
 from flwr.server.superlink.linkstate import LinkState
-from flwr.supercore.app_utils import start_parent_process_monitor
 from flwr.supercore.constant import FLWR_IN_MEMORY_DB_NAME
 from flwr.supercore.routers.runtime.tracing import RuntimeTracingMiddleware
 from flwr.superlink.auth_plugin import NoOpControlAuthnPlugin
@@ -50,6 +50,7 @@ from federated.flower.layout import (
     READY_FILE,
     SECRET_FILE,
 )
+from federated.flower.parent import end_with
 
 # A connection is kept over the pause between two rounds.
 KEEP_ALIVE_SECONDS: Final = 120
@@ -154,8 +155,9 @@ async def _announce(server: uvicorn.Server, path: Path, ports: dict[str, int]) -
 
 def main() -> None:
     """Entry point of the process."""
-    folder, host, port, body_bytes_max = Path(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:])
-    start_parent_process_monitor(os.getppid())
+    folder, host = Path(sys.argv[1]), sys.argv[2]
+    port, body_bytes_max, parent_id = map(int, sys.argv[3:])
+    end_with(parent_id)
     try:
         asyncio.run(serve(folder, host, port, body_bytes_max))
     except OSError as error:

@@ -291,3 +291,27 @@ def test_a_transport_key_is_made_once_and_kept_from_others(tmp_path: Path) -> No
     path.touch(0o600)
     with pytest.raises(ConfigError, match="does not hold an EC key"):
         load_key(path)
+
+
+@pytest.mark.parametrize("module", ["superlink", "serverapp"])
+def test_a_process_whose_command_died_while_it_started_ends(module: str, tmp_path: Path) -> None:
+    """Its parent is another one by then. It would keep the job's port for ever."""
+    arguments = {"superlink": ["127.0.0.1", "0", "1"], "serverapp": []}[module]
+    first = [] if module == "superlink" else ["127.0.0.1:1"]
+    gone = "1"
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            f"federated.flower.{module}",
+            *first,
+            str(tmp_path),
+            *arguments,
+            gone,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, "is gone" in done.stderr) == (1, True), done.stderr
