@@ -221,13 +221,14 @@ def _join(net: Net, at: int) -> list[Server]:
 
 def _killed(kills: int) -> dict[str, Any]:
     with _network(KILLED_PARTNERS, 40) as net:
+        found = Massacre(net, kills).run()
+    show(found)  # the rest takes as long again
+    with _network(KILLED_PARTNERS, 40) as net:
         leading, joining = _begin(net)
         for server in (leading, *joining):
             code, _, said = net.end(server, PATIENCE_SECONDS)
             assert code == 0, said
         undisturbed = net.job().model.hex()
-    with _network(KILLED_PARTNERS, 40) as net:
-        found = Massacre(net, kills).run()
     found["same_model_as_undisturbed"] = found["model"] == undisturbed
     return found
 

@@ -22,16 +22,25 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _MARK_BYTES_MAX: Final = 4
+#: UTF-8 that somebody made of Windows-1252 as if that were Latin-1: its quotes and dashes became controls.
+MENDED: Final = "utf-8-of-cp1252"
+_MENDED: Final = {
+    byte: meant for byte in range(0x80, 0xA0) if (meant := bytes([byte]).decode("cp1252", "ignore"))
+}
 
 
 def encoding_of(path: Path, named: str = "") -> str:
     """What a file is in: what its owner named, else by its mark, else UTF-8. Raises ConfigError."""
+    if named == MENDED:
+        return MENDED
     if named:
         try:
             "".encode(named)
         except LookupError:
             raise ConfigError(
-                f"there is no encoding {named!r}", "common ones are cp1252, latin-1, shift_jis, gbk"
+                f"there is no encoding {named!r}",
+                f"common ones are cp1252, latin-1, shift_jis, gbk; {MENDED} is UTF-8 made of cp1252"
+                f" by mistake",
             ) from None
     start = read_start(path, _MARK_BYTES_MAX)
     marked = next((name for mark, name in _MARKS if start.startswith(mark)), "")
@@ -50,13 +59,22 @@ def read_start(path: Path, length: int) -> bytes:
 def read_lines(path: Path, encoding: str = "") -> Iterator[str]:
     """Lines with their ends, as `csv` wants them. Raises ConfigError that names the first bad byte."""
     found = encoding_of(path, encoding)
+    mended = _MENDED if found == MENDED else None
+    found = "utf-8" if mended else found
     try:
         with io.TextIOWrapper(open_file(path), encoding=found, newline="") as file:
             number = 0
             while line := file.readline(LINE_CHARS_MAX):
                 number += 1
+                if mended:
+                    line = line.translate(mended)
                 if len(line) == LINE_CHARS_MAX:
-                    raise bad_line(path, number, f"it has {LINE_CHARS_MAX} characters or more")
+                    raise bad_line(
+                        path,
+                        number,
+                        f"it has {LINE_CHARS_MAX:,} characters or more",
+                        "look whether a quote before it is not closed; or save longer texts as files",
+                    )
                 yield line
     except UnicodeError as error:
         raise _bad_byte(path, found) from error
@@ -75,9 +93,11 @@ def read_text(path: Path, bytes_max: int, encoding: str = "") -> str:
     return "".join(read_lines(path, encoding))
 
 
-def bad_line(path: Path, line: int, problem: str) -> ConfigError:
+def bad_line(
+    path: Path, line: int, problem: str, advice: str = "Correct the line and try again."
+) -> ConfigError:
     """The error for one line of a table."""
-    return ConfigError(f"{path}, line {line}: {problem}", "Correct the line and try again.")
+    return ConfigError(f"{path}, line {line}: {problem}", advice)
 
 
 def is_file(path: Path) -> bool:

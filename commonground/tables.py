@@ -27,6 +27,9 @@ from protocol.text import quoted
 MAX_JSON_BYTES: Final = 64 << 20  # a document that is parsed whole
 MAX_ROWS: Final = 100_000  # a submission beyond this is split by hand
 MAX_COLUMNS: Final = 1_000  # more is a table of numbers
+_WIDE: Final = (
+    "name the columns that matter in a narrower table; or look whether its separators are right"
+)
 FIELD_CHARS_MAX: Final = 8 << 20  # as long as the content of a part may be
 SAMPLE_ROWS: Final = 20  # that are looked at to learn what columns hold
 SEPARATORS: Final = (",", ";", "\t")
@@ -99,7 +102,7 @@ class Rows(ABC):
         for row in self.rows():
             found |= dict.fromkeys(row.cells)
             if len(found) > MAX_COLUMNS:
-                raise bad_line(self.path, row.number, f"more than {MAX_COLUMNS} columns")
+                raise bad_line(self.path, row.number, f"more than {MAX_COLUMNS} columns", _WIDE)
         return list(found)
 
 
@@ -160,7 +163,7 @@ class Delimited:
         names = [each.strip() for each in cells]
         self.columns = names if header else [str(place + 1) for place in range(len(names))]
         if len(self.columns) > MAX_COLUMNS:
-            raise bad_line(path, number, f"more than {MAX_COLUMNS} columns")
+            raise bad_line(path, number, f"more than {MAX_COLUMNS} columns", _WIDE)
         twice = {name for name in self.columns if name and self.columns.count(name) > 1}
         if twice:
             raise bad_line(path, number, f"the column {quoted(min(twice))} is there twice")

@@ -52,7 +52,6 @@ _log = logging.getLogger(__name__)
 # Of all calls together, refused ones included while they are: more than coordinator/traffic.py ever lets in,
 # so that it is that which decides.
 CONCURRENT_CALLS_MAX: Final = 16_384
-_HTTP_ADVICE: Final = "stop what listens there, or change http_port"
 # Followers never finish by themselves; everybody else needs a group commit.
 GRACE_SECONDS: Final = 1.0
 
@@ -155,8 +154,12 @@ async def running(
         if config.reflection:
             service.reflect_in(calls)
         watch = ChainWatch(book, config.rpc_url, metrics) if config.rpc_url else None
-        with listening(config.http_listen, config.http_port, _HTTP_ADVICE) as http_socket:
-            async with _grpc(calls, service.leave, config, keys, descriptors.api) as grpc_port:
+        with listening(
+            config.http_listen, config.http_port, _advice("http_port", home), "serve the dashboard"
+        ) as http_socket:
+            async with _grpc(
+                calls, service.leave, home, config, keys, connections_max=descriptors.api
+            ) as grpc_port:
                 http_port = http_socket.getsockname()[1]
                 link = network_link(config, keys, grpc_port, http_port)
                 async with (
@@ -184,7 +187,13 @@ def network_link(config: Config, keys: Keys, grpc_port: int, http_port: int) -> 
 
 @asynccontextmanager
 async def _grpc(
-    calls: Calls, leave: Callable[[], None], config: Config, keys: Keys, connections_max: int
+    calls: Calls,
+    leave: Callable[[], None],
+    home: Home,
+    config: Config,
+    keys: Keys,
+    *,
+    connections_max: int,
 ) -> AsyncIterator[int]:
     server = grpc.aio.server(
         options=(*_GRPC_OPTIONS, ("grpc.max_allowed_incoming_connections", connections_max)),
@@ -197,7 +206,9 @@ async def _grpc(
         port = server.add_secure_port(address, credentials)
     except RuntimeError as error:
         raise ConfigError(
-            f"cannot listen on {address}", "stop what listens there, or change grpc_port"
+            f"cannot serve the API on {address}: something listens there already, or it is no address of"
+            " this machine",
+            _advice("grpc_port", home),
         ) from error
     await server.start()
     try:
@@ -255,6 +266,10 @@ def announced(address: Address, files: list[Path]) -> Iterator[None]:
     finally:
         for path in files:
             path.unlink(missing_ok=True)
+
+
+def _advice(setting: str, home: Home) -> str:
+    return f"stop what listens there, or change {setting} in {home.config_path} (0: any free port)"
 
 
 def _bracketed(host: str) -> str:

@@ -15,15 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from commonground.escaping import in_code, in_markdown
-from federated.questions import Question, parse
-from federated.signed_card import canonical
+from federated.questions import CELLS_MAX, Question, parse
+from federated.signed_card import canonical, verify
 from federated.statistics import Figure, figures
 from protocol.depth import load_json
 from protocol.errors import ConfigError, Reject
-from protocol.identity import PersonId, name_of
-from protocol.limits import PPM
+from protocol.identity import KeyId, PersonId, name_of
+from protocol.limits import PARTNERS_MAX, PPM
 
 FORMAT: Final = "commonhold-answer-1"
+# The longest names of as many cells as there may be.
+ANSWER_BYTES_MAX: Final = 4 << 20
 
 _POST_PROCESSING: Final = (
     "Intervals are of 95 %, each by itself, and of the noise alone: they hold for these partners' examples,"
@@ -88,6 +90,13 @@ def compose(
             "delta": f"{cost.delta:g}",
             "how_to_read": list(_POST_PROCESSING),
         }
+    )
+
+
+def verify_answer(signed: bytes) -> tuple[KeyId, bytes]:
+    """Which key signed an answer, and the answer. Raises Reject unless it is as its operator wrote it."""
+    return verify(
+        signed, format_=FORMAT, bytes_max=ANSWER_BYTES_MAX, brackets_max=CELLS_MAX + PARTNERS_MAX
     )
 
 

@@ -58,7 +58,10 @@ def check_model(folder: ModelFolder, state: State | None) -> list[Finding]:
         words = "name a coordinator's or a node's directory with --dir"
         return [
             *found,
-            *(Finding(n, Verdict.UNCHECKED, words) for n in ("log", "lineage", "epsilon")),
+            *(
+                Finding(n, Verdict.UNCHECKED, words)
+                for n in ("log", "lineage", "epsilon", "standing")
+            ),
         ]
     job = state.jobs.get(str(folder.card["lineage"]["job"]))
     if folder.card["lineage"]["network"] != state.network.hex():

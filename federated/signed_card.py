@@ -41,17 +41,23 @@ def _signed(key: bytes, card: bytes, signature: bytes) -> bytes:
     return canonical(document)
 
 
-def verify(signed: bytes) -> tuple[KeyId, bytes]:
+def verify(
+    signed: bytes,
+    *,
+    format_: str = FORMAT,
+    bytes_max: int = CARD_BYTES_MAX,
+    brackets_max: int = CARD_BRACKETS_MAX,
+) -> tuple[KeyId, bytes]:
     """Which key signed a card, and the card. Raises Reject unless every byte is as its author wrote it."""
     try:
-        if len(signed) > CARD_BYTES_MAX:
+        if len(signed) > bytes_max:
             raise ValueError("too large")
-        if signed.count(b"[") + signed.count(b"{") > CARD_BRACKETS_MAX:
+        if signed.count(b"[") + signed.count(b"{") > brackets_max:
             raise ValueError("too deep")
         document = load_json(signed)
         key, card = key_of(str(document["key"])), canonical(document["card"])
         signature = bytes.fromhex(document["signature"])
-        if document["card"]["format"] != FORMAT or _signed(key, card, signature) != signed:
+        if document["card"]["format"] != format_ or _signed(key, card, signature) != signed:
             raise ValueError("not canonical")
         VerifyKey(key).verify(signing_input(_KIND, card), signature)
     except (ValueError, KeyError, TypeError, BadSignatureError) as error:

@@ -29,6 +29,7 @@ from protocol.errors import ConfigError, StateError
 from protocol.identity import PersonId
 from protocol.money.accounts import promised_leaves
 from protocol.money.settlement import Address, Leaf, SettlementTree, build_tree
+from protocol.state import State
 from protocol.transition import Applied
 
 if TYPE_CHECKING:
@@ -119,6 +120,24 @@ class SettlementWatch:
             del self._leaves[epoch]
 
 
+def _what_waits(state: State) -> str:
+    """What a claim waits for: time for objections, the operator's `settle`, the close of an epoch."""
+    settled, closed = state.settled_epoch, state.closed_epoch
+    if state.proposed_epoch > settled:
+        return (
+            f"epoch {state.proposed_epoch} is on chain, and waits until its time for objections is over and"
+            " the operator settles again"
+        )
+    if closed > settled:
+        several = f"epochs {settled + 1} to {closed} wait"
+        waits = f"epoch {closed} waits" if closed == settled + 1 else several
+        return f"{waits} for the operator to settle: `commonhold coordinator settle`"
+    return (
+        f"epoch {state.epoch} is paid once it is closed and settled; see `commonhold node statement` for what"
+        " you earned"
+    )
+
+
 def leaf_of(settled: Settled, account: bytes) -> Leaf | None:
     """What a settlement pays an address."""
     index = settled.tree.index_of(account)
@@ -178,14 +197,16 @@ class Claimer:
             )
         settled = self._watch.in_force
         if settled is None:
-            raise StateError("nothing to claim: no settlement is in force yet", _AFTER_SETTLING)
+            raise StateError(
+                "nothing to claim: no settlement is in force yet", _what_waits(self._follower.state)
+            )
         if self._account is not None and leaf_of(settled, self._account) is None:
             raise _pays_nothing(self._account)
         found = self._due(settled, len(self._follower.state.past), asset)
         if not found:
             raise StateError(
                 f"nothing to claim: all that was earned up to epoch {settled.epoch} is claimed",
-                "see `commonhold node statement` for what you earned",
+                _what_waits(self._follower.state),
             )
         return found
 

@@ -101,6 +101,11 @@ class NodeDirectory:
         return self.root / "review.json"
 
     @property
+    def review_lock(self) -> Path:
+        """Held by whoever serves the review page."""
+        return self.root / "review.lock"
+
+    @property
     def review_certificate(self) -> Path:
         """Key and certificate that a phone is shown."""
         return self.root / "review-phone.pem"

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from commonground.counting import plural
 from commonground.takedowns import takedown_words
 from node.rows import ClaimRow, ItemRow, LogRow
 from node.store import Store
@@ -23,6 +24,7 @@ from protocol.log.merkle import MerkleTree
 from protocol.log.strict import parse_leaf, strict_parse
 from protocol.money.accounts import on_chain_asset
 from protocol.rows import Campaign, Item
+from protocol.rules.drawing import count_who_may_review
 from protocol.state import SHARES, State
 from protocol.tasks.question import question_of
 from protos.gen import records_pb2 as pb
@@ -119,7 +121,8 @@ def explain(statement: StatementLine) -> str:
             earned = f"{_items(evidence)} in {line.campaign_id}{terms}"
             return f"{earned} = {share} of the contributors' pool"
         case pb.ROLE_REVIEWER:
-            return f"{_answers(evidence)} in {line.campaign_id} = {share} of the reviewers' pool"
+            earned = f"{_answers(evidence)} in {line.campaign_id} = {share} of the reviewers' pool"
+            return earned + _why_nothing(statement)
         case pb.ROLE_HOLDER:
             held = f"{evidence.shares_micro / PPM:,.6f} shares held"
             return f"{held} = {share} of the holders' part of the revenue"
@@ -144,10 +147,19 @@ def _royalty(line: pb.RewardLine, share: str) -> str:
 
 
 def _updates(evidence: pb.Evidence) -> str:
-    updates = "1 update" if evidence.updates == 1 else f"{evidence.updates} updates"
+    updates = plural(evidence.updates, "update")
     if evidence.worth_ppm:
         updates += f", which by their worth weigh as much as {evidence.worth_ppm / PPM:.2f},"
     return updates
+
+
+def _why_nothing(statement: StatementLine) -> str:
+    """Why answers earned nothing; empty where they earned something."""
+    if statement.amount:
+        return ""
+    if not statement.line.weight_micro:
+        return ": no more was learnt from them than from guesses"
+    return ": the pool was empty" if not statement.pool else ": less than the smallest unit"
 
 
 def _items(evidence: pb.Evidence) -> str:
@@ -164,11 +176,11 @@ def _items(evidence: pb.Evidence) -> str:
         )
         if count
     ]
-    return ", ".join([f"{evidence.accepted} of {total} items accepted", *others])
+    return ", ".join([f"{evidence.accepted} of {plural(total, 'item')} accepted", *others])
 
 
 def _answers(evidence: pb.Evidence) -> str:
-    parts = [f"{evidence.answers} answers"]
+    parts = [plural(evidence.answers, "answer")]
     if evidence.gold_answers:
         parts.append(f"{evidence.gold_right} of {evidence.gold_answers} gold items right")
     parts.append(f"agreement {evidence.agreement_ppm / 10_000:+.1f} % against chance")
@@ -184,6 +196,8 @@ def _answers(evidence: pb.Evidence) -> str:
 
 def explain_item(state: State, item: Item) -> str:
     """What became of an item, in words: the answer, how sure it is, and what the reviewers said."""
+    if item.before is not None:
+        return _explain_contest(state, item, item.before)
     match item.status:
         case ItemStatus.ACCEPTED | ItemStatus.REJECTED | ItemStatus.UNDECIDED:
             return _explain_verdict(state.campaigns[item.campaign_id], item)
@@ -191,11 +205,20 @@ def explain_item(state: State, item: Item) -> str:
             said = f"{_called(item)} " if item.relation else ""
             original = item.duplicate_of.hex()[:12]
             return f"{said}a copy of {original}, which came before{_final(item)}"
-        case _ if item.before is not None:
-            original, said = item.resembles.hex()[:12], contested_words(item.before)
-            return f"{_STAGES[item.status]}: you contested that it is {said} of {original}"
         case _:
             return _stage(item)
+
+
+def _explain_contest(state: State, item: Item, before: Item) -> str:
+    waits = item.status in (ItemStatus.SUBMITTED, ItemStatus.UNDECIDED)
+    stage = _STAGES[ItemStatus.SUBMITTED if waits else item.status]
+    said = f"{stage}: you contested that it is {contested_words(before)} of {item.resembles.hex()[:12]}"
+    wanted = state.campaigns[item.campaign_id].reviewers_per_item
+    there = count_who_may_review(state, item) if waits else wanted
+    if there >= wanted:
+        return said
+    few = f"only {there:,} of {wanted:,}" if there else "nobody"
+    return f"{said}; {few} who may review it stands by: whoever reviewed it before may not"
 
 
 def _explain_verdict(campaign: Campaign, item: Item) -> str:

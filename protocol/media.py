@@ -201,10 +201,21 @@ def _problem_of_text(content: bytes) -> str:
     except UnicodeDecodeError as error:
         return f"it is not UTF-8 from byte {error.start + 1} on"
     if found := _CONTROL.search(text):
-        return (
-            f"it holds U+{ord(found[0]):04X}, a control character, at character {found.start() + 1}"
-        )
+        line = text.count("\n", 0, found.start()) + 1
+        place = f"line {line}, character {found.start() - text.rfind(chr(10), 0, found.start())}"
+        return f"it holds U+{ord(found[0]):04X}, a control character, at {place}{_meant(found[0])}"
     return ""
+
+
+def _meant(control: str) -> str:
+    """What it most likely was: text of Windows-1252 that was read as Latin-1 has such where quotes were."""
+    was = control.encode("latin-1").decode("cp1252", "ignore") if control >= "\x80" else ""
+    if not was:
+        return ""
+    return (
+        f"; it most likely was {was} (U+{ord(was):04X}) in Windows-1252: read a table as --encoding"
+        " utf-8-of-cp1252, replace it in a file"
+    )
 
 
 _LIST: Final = ", ".join(MEDIA)

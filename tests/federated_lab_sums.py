@@ -138,7 +138,8 @@ class SumLab:
 
     def plain(self, people: Sequence[PersonId]) -> NDArray[np.int64]:
         """The same, by adding up what nobody else has."""
-        return np.sum([RING.signed(self.values[who]) for who in people], axis=0)
+        total: NDArray[np.int64] = np.sum([RING.signed(self.values[who]) for who in people], axis=0)
+        return total
 
     def assert_exact(self, opened: Uncovered) -> None:
         for group, found in zip(opened.groups, self.sums(opened), strict=True):

@@ -54,9 +54,18 @@ WORTH: Final = "unit/test_fold_worth.py"
 COIN: Final = "unit/test_coin.py"
 SIMILARITY: Final = "unit/test_similarity.py"
 TASKS: Final = "unit/test_tasks_kinds.py"
+TRAINED: Final = "unit/test_fold_training_rounds.py"
+SUMS: Final = "unit/test_fold_training_sums.py"
+COMPLAINTS: Final = "unit/test_fold_training_complaints.py"
+COMMITTEE: Final = "unit/test_committee.py"
+SEALING: Final = "unit/test_sealing.py"
 TEXT: Final = "unit/test_text.py"
 TRAINING: Final = "unit/test_fold_training.py unit/test_fold_training_rounds.py"
 
+_TRAINING_ROUNDS: Final = "protocol/rules/training_rounds.py"
+_OPENING: Final = "protocol/rules/opening.py"
+_COMMITTEE: Final = "protocol/committee.py"
+_SHARES: Final = "protocol/shares.py"
 _ADMISSION: Final = "protocol/rules/admission.py"
 _BONDS: Final = "protocol/rules/bonds.py"
 _FAULTS: Final = "protocol/rules/faults.py"
@@ -74,14 +83,13 @@ _INVITATION: Final = "protocol/invitation.py"
 _LIFE: Final = "protocol/rules/life.py"
 _NETWORK: Final = "protocol/rules/network.py"
 _PEOPLE: Final = "protocol/rules/people.py"
-_TRAINING_ROUNDS: Final = "protocol/rules/training_rounds.py"
+_TRAINING: Final = "protocol/rules/training.py"
 _TAKEDOWN: Final = "protocol/rules/takedown.py"
 _SEALING: Final = "protocol/rules/sealing.py"
 _ASKS: Final = "protocol/rules/asks.py"
 _ATTESTING: Final = "protocol/rules/attesting.py"
 _MOVING: Final = "protocol/rules/moving.py"
 _CARRIED: Final = "protocol/money/moving.py"
-_TRAINING: Final = "protocol/rules/training.py"
 _RETIRING: Final = "protocol/rules/retiring.py"
 _SETTLING: Final = "protocol/rules/settling.py"
 _STRICT: Final = "protocol/log/strict.py"
@@ -2693,6 +2701,41 @@ _TOGETHER: Final = (
 
 _TRAINED: Final = (
     Mutant(
+        "a task's options are as long as anybody likes",
+        _TRAINING,
+        "2 <= len(job.task_options) <= TASK_OPTIONS_CHARS_MAX",
+        "2 <= len(job.task_options)",
+        TRAINING,
+    ),
+    Mutant(
+        "a task has no options at all",
+        _TRAINING,
+        "2 <= len(job.task_options) <= TASK_OPTIONS_CHARS_MAX",
+        "len(job.task_options) <= TASK_OPTIONS_CHARS_MAX",
+        TRAINING,
+    ),
+    Mutant(
+        "a task's options hold what nobody sees",
+        _TRAINING,
+        "job.task_options.isascii() and job.task_options.isprintable()",
+        "job.task_options.isascii()",
+        TRAINING,
+    ),
+    Mutant(
+        "a task's options are spelt in any way",
+        _TRAINING,
+        "job.task_options.isascii() and job.task_options.isprintable()",
+        "job.task_options.isprintable()",
+        TRAINING,
+    ),
+    Mutant(
+        "nobody knows which code trains",
+        _TRAINING,
+        """    require_hash(job.task_code, "the hash of the task's code")\n""",
+        "",
+        TRAINING,
+    ),
+    Mutant(
         "more partners make the noise than a round has to have",
         _TRAINING,
         "1 <= job.noise_parties <= summed",
@@ -2937,6 +2980,214 @@ _SOLD: Final = (
     ),
 )
 
+_OPENED: Final = (
+    Mutant(
+        "updates are signed after the set is fixed",
+        _TRAINING_ROUNDS,
+        '    if job.round_set is not None:\n        raise Ignore("the round\'s set is fixed")\n',
+        "",
+        TRAINED,
+    ),
+    Mutant(
+        "who lied trains on",
+        _TRAINING_ROUNDS,
+        '    require(record.author not in job.faulty, "this partner lied in an earlier round of the job")\n',
+        "",
+        COMPLAINTS,
+    ),
+    Mutant(
+        "a round has two sets",
+        _TRAINING_ROUNDS,
+        '    require(job.round_set is None, "the round\'s set is fixed already")\n',
+        "",
+        TRAINED,
+    ),
+    Mutant(
+        "a set has updates that nobody signed",
+        _TRAINING_ROUNDS,
+        "        all((body.job_id, p) in state.updates for p in partners),\n",
+        "        True,\n",
+        TRAINED,
+    ),
+    Mutant(
+        "a job starts without enough partners",
+        _TRAINING_ROUNDS,
+        "        joined >= job.terms.quorum,\n",
+        "        True,\n",
+        TRAINING,
+    ),
+    Mutant(
+        "a round is of others than its set",
+        _TRAINING_ROUNDS,
+        "        partners == list(job.round_set.partners), ",
+        "        True, ",
+        TRAINED,
+    ),
+    Mutant(
+        "a sum counts that too few opened",
+        _TRAINING_ROUNDS,
+        "        len(opened) >= needed,\n",
+        "        True,\n",
+        SUMS,
+    ),
+    Mutant(
+        "rounds fail without end",
+        _TRAINING_ROUNDS,
+        "        len(job.failed) < job.terms.spare_rounds,\n",
+        "        True,\n",
+        SUMS,
+    ),
+    Mutant(
+        "failed rounds are free",
+        _TRAINING_ROUNDS,
+        "            cohort_sums=cohort_sums_of(job, body.usefulness_micro),\n"
+        "            epsilon_micro=body.epsilon_micro,\n",
+        "            cohort_sums=cohort_sums_of(job, body.usefulness_micro),\n",
+        SUMS,
+    ),
+    Mutant(
+        "a committee is drawn of however few are left",
+        _TRAINING_ROUNDS,
+        "    if len(left) >= min(COMMITTEE_MAX, job.terms.quorum):\n",
+        "    if left:\n",
+        SUMS,
+    ),
+    Mutant(
+        "who lied is in committees",
+        _TRAINING_ROUNDS,
+        "    left = tuple(each for each in active if each not in faulty)\n",
+        "    left = tuple(active)\n",
+        SUMS,
+    ),
+    Mutant(
+        "openings of the last round count in the next",
+        _TRAINING_ROUNDS,
+        "    state.openings.clear(job_id)\n",
+        "",
+        SUMS,
+    ),
+    Mutant(
+        "complaints of the last round count in the next",
+        _TRAINING_ROUNDS,
+        "    state.complaints.clear(job_id)\n",
+        "",
+        COMPLAINTS,
+    ),
+    Mutant(
+        "anybody opens a sum",
+        _OPENING,
+        '    require(author in job.committee, "this person is not in the round\'s committee")\n',
+        "    if author not in job.committee:\n        return 0\n",
+        SUMS,
+    ),
+    Mutant(
+        "another set is opened than the round's",
+        _OPENING,
+        "body.set == job.round_set.digest",
+        "True",
+        SUMS,
+    ),
+    Mutant(
+        "a member opens masks that it lacks",
+        _OPENING,
+        '        require(mine.issuperset(masks_of(each.masks)), "the member does not hold this mask")\n',
+        "",
+        SUMS,
+    ),
+    Mutant(
+        "a member takes its word back",
+        _OPENING,
+        "        if (body.job_id, record.author, each.masks) in state.openings:\n"
+        '            raise Ignore("this member has opened these masks already")\n',
+        "",
+        SUMS,
+    ),
+    Mutant(
+        "a member opens sums without end",
+        _OPENING,
+        "before + len(names) <= OPENINGS_MAX",
+        "True",
+        SUMS,
+    ),
+    Mutant(
+        "a member complains of what nobody signed",
+        _OPENING,
+        "digest(member) == signed,\n",
+        'digest(member) != b"",\n',
+        COMPLAINTS,
+    ),
+    Mutant(
+        "a wrong box is an answer",
+        _OPENING,
+        "    shown_share(place, share, body.ephemeral, job.committee.index(member), holder)\n",
+        "",
+        COMPLAINTS,
+    ),
+    Mutant(
+        "one partner answers for another",
+        _OPENING,
+        " or complaint.partner != record.author",
+        "",
+        COMPLAINTS,
+    ),
+    Mutant(
+        "anybody is called faulty",
+        _OPENING,
+        "        all(_is_contradicted(state, job_id, who) for who in people),\n",
+        "        True,\n",
+        SUMS,
+    ),
+    Mutant(
+        "who is complained of is faulty although it answered",
+        _OPENING,
+        "person == (member if each.is_refuted else each.partner)",
+        "person == each.partner",
+        COMPLAINTS,
+    ),
+    Mutant(
+        "those who may collude hold every mask",
+        _COMMITTEE,
+        "combinations(range(size), colluders_of(size))",
+        "combinations(range(size), 0)",
+        COMMITTEE,
+    ),
+    Mutant(
+        "two sets of a round have enough",
+        _COMMITTEE,
+        "(size + colluders_of(size)) // 2 + 1",
+        "(size + 1) // 2",
+        COMMITTEE,
+    ),
+    Mutant(
+        "a committee does not hang on the model",
+        _COMMITTEE,
+        "_round(job_id, round_), seed, model, person",
+        "_round(job_id, round_), seed, person",
+        COMMITTEE,
+    ),
+    Mutant(
+        "a box does not say whose it is",
+        _SHARES,
+        "        return where + self.partner + member\n",
+        "        return where + member\n",
+        SEALING,
+    ),
+    Mutant(
+        "a member takes seeds that were not committed to",
+        _SHARES,
+        "commitment(seed) != share.commitments[mask] for",
+        "False for",
+        SEALING,
+    ),
+    Mutant(
+        "two partners share a sealing key",
+        _TRAINING,
+        "            each.sealing_key != record.body.sealing_key\n",
+        "            True\n",
+        TRAINING,
+    ),
+)
+
 MUTANTS: Final = (
     *_DECISIONS,
     *_LEAVES,
@@ -2953,5 +3204,6 @@ MUTANTS: Final = (
     *_MOVED,
     *_TOGETHER,
     *_TRAINED,
+    *_OPENED,
     *_SOLD,
 )

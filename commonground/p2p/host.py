@@ -55,6 +55,10 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 DEFAULT_LISTEN = ("/ip4/127.0.0.1/tcp/0",)
+_LISTEN_ADVICE = (
+    "stop what listens there, or choose another address or port (tcp/0: any free one): a node's is `listen`"
+    " in its node.toml, or --listen"
+)
 
 
 @dataclass(slots=True)
@@ -194,10 +198,7 @@ class PeerHost:
         wanted = [Multiaddr(address) for address in self._listen]
         async with host.run(wanted), trio.open_nursery() as nursery:
             if len(swarm.listeners) != len(set(self._listen)):
-                raise ConfigError(
-                    f"cannot listen on {', '.join(self._listen)}",
-                    "choose another address or port",
-                )
+                raise ConfigError(f"cannot listen on {', '.join(self._listen)}", _LISTEN_ADVICE)
             self._addresses = tuple(str(address) for address in host.get_transport_addrs())
             dialler = Dialler(swarm, self._dialling)
 
@@ -342,7 +343,7 @@ def _check_free(address: str) -> None:
             probe.bind((place.host, place.port))
     except OSError as error:
         raise ConfigError(
-            f"cannot listen on {address}: {error.strerror}", "choose another address or port"
+            f"cannot listen on {address}: {error.strerror}", _LISTEN_ADVICE
         ) from error
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
+from commonground.counting import plural
 from commonhold.cli import (
     coordinator_backup,
     coordinator_campaign,
@@ -317,8 +318,8 @@ def gold_import(
         {"answers": kept, "late": late},
         as_json,
         lambda: (
-            f"{kept:,} answers are kept"
-            + (f"; {late:,} came too late: their items do not wait any more" if late else "")
+            f"{plural(kept, 'answer is', 'answers are')} kept"
+            + (f"; {late:,} came too late: what they are of waits no more" if late else "")
         ),
     )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from commonground.counting import plural
 from commonhold.cli.options import AnswersShown, ConsentTo, ExportAs, HomeOption
 from commonhold.cli.output import JsonFlag, emit, guarded, progress, table
 from coordinator.config import Home
@@ -108,7 +109,7 @@ def export(
         },
         as_json,
         lambda: [
-            f"{manifest.items:,} items are in {exported.path}"
+            f"{plural(manifest.items, 'item is', 'items are')} in {exported.path}"
             + (f"; {len(manifest.missing):,} are missing" if manifest.missing else ""),
             *(f"as {each.name} in {each}" for each in exported.copies),
             f"snapshot {manifest.snapshot} (log entry {exported.log_index}), "

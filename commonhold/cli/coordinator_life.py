@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from commonground.counting import plural
 from commonhold.cli.coordinator_campaign import CampaignArgument, campaign_app
 from commonhold.cli.options import HomeOption
 from commonhold.cli.output import JsonFlag, confirm, emit, guarded, micro, say
@@ -161,7 +162,8 @@ def campaign_close(
     with Operator(Home.at(directory)) as operator:
         body = close_record(operator.state, campaign)
         waiting = left_undecided(operator.state, campaign)
-        question = f"Close {campaign} for ever? {waiting:,} items wait, and stay undecided."
+        left = plural(waiting, "item waits and stays", "items wait and stay")
+        question = f"Close {campaign} for ever? {left} undecided."
         if not yes and not confirm(question):
             raise typer.Abort
         receipt = operator.append("close-campaign", body)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import RenderableType
 from rich.table import Table
 
+from commonground.counting import plural
 from commonhold.cli.output import micro, table
 from coordinator.heads import RESTORE_ADVICE
 from coordinator.overview import CampaignRow, Overview, RootRow, moment
@@ -134,7 +135,7 @@ def _root(root: RootRow) -> str:
 
 def _witnesses(view: Witnesses) -> str:
     """Who tosses the coin; whom rounds wait for, by the command that says it."""
-    said = f"{len(view.witnesses):,}; any {view.threshold:,} of them determine a draw"
+    said = f"{len(view.witnesses):,}; {_determine(view.threshold)}"
     waits = sum(each.tossed < each.threshold for each in view.owed)
     if waits:
         said += f"; {waits:,} {'round waits' if waits == 1 else 'rounds wait'} for their tosses"
@@ -149,7 +150,8 @@ def witnesses_report(view: Witnesses) -> list[RenderableType]:
     present: list[list[object]] = [
         [each.person, each.given, each.missed] for each in view.witnesses
     ]
-    title = f"Set {view.nonce}: any {view.threshold} of {len(view.witnesses)} determine a draw"
+    witnesses = plural(len(view.witnesses), "witness", "witnesses")
+    title = f"Set {view.nonce}, of {witnesses}: {_determine(view.threshold)}"
     shown: list[RenderableType] = [table(title, ["witness", "tossed", "missed"], present)]
     shown += [
         f"{each.campaign}: round {each.round} has {each.tossed} of {each.threshold} tosses; missing: "
@@ -215,3 +217,7 @@ def settled_report(settled: Settled, closed: int) -> list[str]:
     if settled.epoch < closed:
         lines.append("run `commonhold coordinator settle` again to go on")
     return lines
+
+
+def _determine(threshold: int) -> str:
+    return "any one determines a draw" if threshold == 1 else f"any {threshold:,} determine a draw"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import RenderableType
 
+from commonground.counting import plural
 from commonground.files import replace_file
 from commonhold.cli import federated_ask, federated_attack, federated_budget, federated_lead
 from commonhold.cli.federated_asking import agree_to
@@ -329,8 +330,9 @@ def join(
         lambda: [
             f"job {joined.job_id} {joined.outcome}"
             + (f" ({joined.reason})" if joined.reason else "")
-            + f": {joined.updates} updates from {joined.examples:,} examples. This data has spent"
-            f" epsilon {joined.epsilon:.3f} of {joined.epsilon_max:g} at delta {joined.delta:g}",
+            + f": {plural(joined.updates, 'update')} from {plural(joined.examples, 'example')}."
+            f" This data has spent epsilon {joined.epsilon:.3f} of {joined.epsilon_max:g}"
+            f" at delta {joined.delta:g}",
             f"report: {joined.report}",
         ],
     )

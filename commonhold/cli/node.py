@@ -15,6 +15,7 @@ from commonhold.cli.options import (
     DirOption,
     InviteCountOption,
     InviteEpochsOption,
+    ListenOption,
     PassphraseOption,
     ReviewCampaignsOption,
     ReviewersOption,
@@ -48,10 +49,7 @@ def init(
     stand_by: Annotated[bool, typer.Option(help="Offer to review.")] = True,
     campaign: ReviewCampaignsOption = None,
     kind: ReviewKindsOption = None,
-    listen: Annotated[
-        list[str] | None,
-        typer.Option(help="libp2p address to listen on; repeat. Default: any, on a free port."),
-    ] = None,
+    listen: ListenOption = None,
     announce: Annotated[
         list[str] | None,
         typer.Option(

@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from commonground.addresses import now_ms
+from commonground.counting import plural
 from commonhold.cli.bond_report import bond_data, bond_text
 from commonhold.cli.move_report import move_data, move_text
 from commonhold.cli.node_home import asset_name, is_running
@@ -176,7 +177,7 @@ def status_text(data: dict[str, Any]) -> list[str]:
         f"chain       {data['chain']}",
         *move_text(data["move"]),
         f"reviews     {f'standing by for {standing}' if standing else 'standing by for nothing'}",
-        f"log         {data['log_entries']:,} entries; epoch {data['epoch']}",
+        f"log         {plural(data['log_entries'], 'entry', 'entries')}; epoch {data['epoch']}",
         f"items       {counts_text(data['items']) or 'none'}",
         *(f"            {each['item'][:12]}: {each['why']}" for each in data["taken_down"]),
         *_quota_text(data["may_submit"]),

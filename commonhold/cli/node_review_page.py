@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from commonground.files import replace_file
+from commonground.locks import alone
 from commonhold.cli.node_home import is_running, open_home, open_store
 from commonhold.cli.node_running import node_running
 from commonhold.cli.output import say, show
@@ -20,6 +21,7 @@ from node.reviewpage.pairing import Offer
 from node.reviewpage.server import Way, local_address, serving
 from node.reviewpage.session import load
 from node.store import Store
+from protocol.errors import StateError
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,16 @@ def serve(
     with ExitStack() as stack:
         if start_node:
             stack.enter_context(node_running(home, passphrase_path))
+        stack.enter_context(alone(home.review_lock, _open_already))
         store = stack.enter_context(open_store(home))
         asyncio.run(_serve(home, config, store, options))
+
+
+def _open_already(process: str) -> StateError:
+    return StateError(
+        f"your review page is open already (process {process})",
+        f"use that one, or stop it first: kill {process}",
+    )
 
 
 async def _serve(home: NodeDirectory, config: NodeConfig, store: Store, options: Options) -> None:

@@ -8,8 +8,9 @@ from typing import Final
 import typer
 from rich.console import RenderableType
 
+from commonground.counting import plural
 from commonhold.cli.finding import LISTED, Found
-from commonhold.cli.output import EXIT_PERSONAL, emit, progress
+from commonhold.cli.output import EXIT_NOTHING, EXIT_PERSONAL, EXIT_SOME, emit, progress
 from node.privacy.finders import NOT_FOUND
 from node.privacy.scanning import Scanned
 from node.privacy.scanning import scan as scan_files
@@ -19,7 +20,8 @@ _KEPT_MAX: Final = 1_000_000  # of files and rows with something to say: some hu
 
 
 def scan(paths: list[Path], screening: Screening, encoding: str, as_json: bool) -> None:
-    """Shows what is found; ends with EXIT_PERSONAL if there is anything."""
+    """Shows what is found. Ends with EXIT_PERSONAL if there is anything; else, where something could not be
+    read, with EXIT_SOME, and with EXIT_NOTHING where that is all."""
     told: list[Scanned] = []
     count = 0
     with progress(as_json) as bar:
@@ -42,10 +44,15 @@ def scan(paths: list[Path], screening: Screening, encoding: str, as_json: bool) 
     emit(data, as_json, lambda: [*_lines(found, count - len(unread), unread), NOT_FOUND])
     if found.by_item:
         raise typer.Exit(EXIT_PERSONAL)
+    if unread:
+        raise typer.Exit(EXIT_SOME if count > len(unread) else EXIT_NOTHING)
 
 
 def _lines(found: Found, count: int, unread: list[Scanned]) -> list[RenderableType]:
-    lines: list[RenderableType] = [f"{count:,} files and rows were looked at", *found.lines()]
+    lines: list[RenderableType] = [
+        f"{plural(count, 'file or row was', 'files and rows were')} looked at",
+        *found.lines(),
+    ]
     if not found.by_item:
         lines.append("nothing was found that has the form of personal data")
     lines += [f"not read: {each.name}: {each.problem}" for each in unread[:LISTED]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 from commonhold.cli import node_report
@@ -10,7 +11,7 @@ from commonhold.cli.node_home import make_keys, open_store
 from commonhold.cli.node_people import refusal
 from commonhold.cli.node_sending import deliver
 from commonhold.cli.output import emit, say
-from node.config import NodeConfig, load_config, locate, write_config
+from node.config import DEFAULT_LISTEN, NodeConfig, load_config, locate, write_config
 from node.keys import passphrase_file
 from node.registration import registration, why_not_joined
 from node.reviewers import check_reviewer
@@ -20,14 +21,19 @@ from protocol.invitation import Ticket
 from protocol.log.link import NetworkLink
 
 
-def join_first(link: NetworkLink, directory: Path | None, passphrase_path: Path | None) -> None:
+def join_first(
+    link: NetworkLink,
+    directory: Path | None,
+    passphrase_path: Path | None,
+    listen: Sequence[str] = DEFAULT_LISTEN,
+) -> None:
     """Makes a node with ordinary settings where there is none yet, so that one command joins and goes on.
 
     Raises ConfigError where there is one of another network.
     """
     home = locate(directory)
     if not home.config.exists():
-        config = NodeConfig(link.without_invitation())
+        config = NodeConfig(link.without_invitation(), listen=tuple(listen))
         init(
             *(config, link.invitation, directory),
             encrypt=False,

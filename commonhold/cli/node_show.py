@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from commonground.counting import plural
 from commonhold.cli import campaign_report, node_report
 from commonhold.cli.node_home import is_running, open_home, open_store
 from commonhold.cli.node_sending import catch_up
@@ -102,5 +103,9 @@ def copy(folder: Path, directory: Path | None, as_json: bool) -> None:
         write_copy(log, folder)
     data = {"folder": str(folder), "size": log.size}
     emit(
-        data, as_json, lambda: f"{log.size:,} entries are in {folder}: `commonhold verify {folder}`"
+        data,
+        as_json,
+        lambda: (
+            f"{plural(log.size, 'entry is', 'entries are')} in {folder}: `commonhold verify {folder}`"
+        ),
     )

@@ -11,6 +11,7 @@ from typing import Any, Final
 import typer
 
 from commonground.client import CoordinatorClient
+from commonground.counting import plural
 from commonhold.cli.node_home import open_home, open_keys, open_store
 from commonhold.cli.node_sending import deliver
 from commonhold.cli.output import EXIT_INTERRUPTED, confirm, emit, say, table
@@ -129,7 +130,7 @@ def _in_review(state: State, plan: Plan) -> StateError:
 
 
 def _count(item_ids: Sized) -> str:
-    return "1 item is" if len(item_ids) == 1 else f"{len(item_ids):,} items are"
+    return plural(len(item_ids), "item is", "items are")
 
 
 # ---- asking ----
@@ -181,7 +182,8 @@ def _warnings(state: State, plan: Plan, part: str) -> list[str]:
     """What the person should know before."""
     lines = _shares(state, plan, part)
     if snapshots := snapshots_with(state, plan.now):
-        lines.append(f"{snapshots:,} datasets hold some of them and can no longer be licensed.")
+        holding = plural(snapshots, "dataset holds", "datasets hold")
+        lines.append(f"{holding} some of them, and can no longer be licensed.")
     if plan.reviewed:
         lines.append(f"{_count(plan.reviewed)} being reviewed, and left out for now.")
     lines.append(
@@ -224,7 +226,7 @@ def _data(plan: Plan, part: str, entries: list[int | None], shares: list[str]) -
 
 def _text(data: dict[str, Any]) -> list[str]:
     count = len(data["withdrawn"])
-    items = "1 item" if count == 1 else f"{count:,} items"
+    items = plural(count, "item")
     gone = f"The {data['part']} of {items} is" if data["part"] else _count(data["withdrawn"])
     return [
         f"{gone} withdrawn, and erased here.",

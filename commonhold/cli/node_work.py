@@ -13,6 +13,7 @@ from commonhold.cli.background import BackgroundOption, detach
 from commonhold.cli.node_contesting import contest
 from commonhold.cli.options import (
     DirOption,
+    ListenOption,
     PassphraseOption,
     ReviewCampaignsOption,
     ReviewersOption,
@@ -79,6 +80,7 @@ def start(
             help="Join this network first, if there is no node here yet; - reads the link from input."
         ),
     ] = "",
+    listen: ListenOption = None,
     ready_file: Annotated[
         Path | None, typer.Option(help="File that gets name and addresses, as JSON, when ready.")
     ] = None,
@@ -94,8 +96,8 @@ def start(
     """Run the node: serve your items to reviewers, review, watch the log. Until interrupted.
 
     With --link this is all that a newcomer needs: `node init` with ordinary settings, and then the node runs.
-    What is said here of campaigns, kinds and reviewers counts for this run, in the place of what
-    node.toml says.
+    What is said here of campaigns, kinds, reviewers and where to listen counts for this run, in the place of
+    what node.toml says.
     """
     import asyncio
     import logging
@@ -105,14 +107,15 @@ def start(
     from commonhold.cli.node_home import open_home, open_keys
     from commonhold.cli.node_page import spending_of
     from commonhold.cli.node_people import read_link
-    from node.config import read_reviewers
+    from node.config import DEFAULT_LISTEN, read_reviewers
     from node.daemon import Daemon, Options, run_until_signal
 
     if link:
-        node_setup.join_first(read_link(link), directory, passphrase_path)
+        node_setup.join_first(read_link(link), directory, passphrase_path, listen or DEFAULT_LISTEN)
     home, config = open_home(directory)
     config = replace(
         config,
+        listen=tuple(listen or config.listen),
         review_campaigns=tuple(campaign or config.review_campaigns),
         review_kinds=tuple(kind or config.review_kinds),
         reviewers=read_reviewers(reviewer) if reviewer else config.reviewers,

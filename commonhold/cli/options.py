@@ -27,6 +27,14 @@ PassphraseOption = Annotated[
     ),
 ]
 
+ListenOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--listen",
+        help="libp2p address to listen on; repeat. Default: a free port of every IPv4 interface,"
+        " /ip4/0.0.0.0/tcp/0; /ip4/127.0.0.1/tcp/0 stays on this machine.",
+    ),
+]
 ReviewCampaignsOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -6,9 +6,9 @@ is spelt out. A string is one line, whoever wrote it; layout is ours, made of li
 Exit codes: 0 done, 1 a check failed (verify, demo), 2 wrong use or configuration, 3 the other side
 cannot be reached or is busy (the work is kept), 4 the other side refused, 5 the state does not allow
 it now, 6 our own disk failed, 7 an alarm is one node's word (verify --alarm), 8 what was asked for could
-not be checked, which is no pass (verify --rpc-url), 9 nothing of what was named could be submitted, 10 some
-of it was left out (node submit --strict), 11 personal data was found (node submit, node scan), 130
-interrupted. Any other non-zero code is a bug.
+not be checked, which is no pass (verify --rpc-url), 9 nothing of what was named could be submitted or
+looked at, 10 some of it was left out (node submit --strict, node scan), 11 personal data was found (node
+submit, node scan), 130 interrupted. Any other non-zero code is a bug.
 """
 
 from __future__ import annotations

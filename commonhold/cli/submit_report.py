@@ -11,6 +11,7 @@ from typing import Any, Final
 import typer
 from rich.console import RenderableType
 
+from commonground.counting import plural
 from commonground.files import replace_file
 from commonground.tables import Cell, Rows
 from commonhold.cli.finding import Found
@@ -71,7 +72,7 @@ def report_submitted(
     lines: list[RenderableType] = [*_counted(batches)]
     if done.unread:
         lines.append(
-            f"{_count(done.unread, 'item')} not submitted, since it ended before them: run the command"
+            f"{plural(done.unread, 'item')} not submitted, since it ended before them: run the command"
             " again, and it leaves out what is there"
         )
     if done.left:
@@ -106,7 +107,7 @@ def _counted(batches: Sequence[tuple[int, OutboxRow]]) -> Iterator[str]:
     ):
         sizes = [size for size, row in batches if row.state in states]
         if sizes or (not batches and words == "submitted"):
-            yield f"{_count(sum(sizes), 'item')} {words} in {_count(len(sizes), 'batch', 'batches')}"
+            yield f"{plural(sum(sizes), 'item')} {words} in {plural(len(sizes), 'batch', 'batches')}"
 
 
 def report_plan(plan: Plan, brought: Brought, found: Found, as_json: bool) -> None:
@@ -126,7 +127,7 @@ def report_plan(plan: Plan, brought: Brought, found: Found, as_json: bool) -> No
         }
     )
     lines: list[RenderableType] = [
-        f"{_count(len(plan.items), 'item')} would be submitted, {sizes:,} bytes; nothing was written"
+        f"{plural(len(plan.items), 'item')} would be submitted, {sizes:,} bytes; nothing was written"
     ]
     if plan.items:
         rows: list[list[object]] = [[words or "(none)", n] for words, n in answers.most_common()]
@@ -140,7 +141,7 @@ def end(plan: Plan, takes: str, strict: bool) -> None:
     before is no failure: the command was run again."""
     lost = [each for each in plan.left_out if not each.is_there]
     if not plan.items and len(lost) == len(plan.left_out):
-        counted = _count(len(lost), "file or row", "files or rows")
+        counted = plural(len(lost), "file or row", "files or rows")
         complain(
             f"nothing was submitted: {counted} left out" if lost else "there is nothing to submit",
             f"the campaign takes {takes}",
@@ -152,7 +153,7 @@ def end(plan: Plan, takes: str, strict: bool) -> None:
 
 def end_stopped(plan: Plan, found: Found, was_dry: bool, as_json: bool) -> None:
     """Ends the command, since personal data was found and nobody said what to do."""
-    count = _count(len(plan.personal), "item")
+    count = plural(len(plan.personal), "item")
     if as_json and not was_dry:
         emit(found.data() | {"items": 0}, as_json, lambda: ())
     complain(
@@ -239,7 +240,3 @@ def _kept(left_out: Sequence[LeftOut], file: Path) -> str:
 
 def _line(each: LeftOut) -> str:
     return json.dumps({"file": each.name, "reason": each.reason}) + "\n"
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"1 {one}" if number == 1 else f"{number:,} {many or one + 's'}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
+from commonground.counting import plural
 from commonground.dataset.check import DatasetReport, check_dataset
 from commonground.dataset.check import is_dataset as is_dataset_folder
 from commonhold.cli.output import emit, progress
@@ -63,14 +64,14 @@ def _summary(report: DatasetReport) -> dict[str, object]:
 
 def _text(report: DatasetReport) -> list[str]:
     manifest = report.manifest
-    missing = f", {len(manifest.missing):,} of the snapshot are missing" if manifest.missing else ""
+    missing = f"; missing of the snapshot: {len(manifest.missing):,}" if manifest.missing else ""
     return [
-        f"{manifest.network_name}, {manifest.campaign} ({manifest.task}): all {manifest.items:,} items of "
-        f"{report.contributors:,} contributors hold{missing}",
+        f"{manifest.network_name}, {manifest.campaign} ({manifest.task}): all"
+        f" {plural(manifest.items, 'item')} of {plural(report.contributors, 'contributor')} hold{missing}",
         f"snapshot {manifest.snapshot}, for {', '.join(manifest.scope)}",
         f"{len(manifest.columns)} columns, of which content: {', '.join(manifest.parts)}",
         *([f"copies that hold: {', '.join(report.copies)}"] if report.copies else []),
-        f"proved against the log of {report.checkpoint.size:,} entries, "
+        f"proved against the log of {plural(report.checkpoint.size, 'entry', 'entries')}, "
         f"root {report.checkpoint.root.hex()}",
         "not checked: whether somebody has withdrawn since; the network's dashboard says so",
     ]

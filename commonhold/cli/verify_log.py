@@ -13,6 +13,7 @@ import typer
 from rich.console import RenderableType
 from rich.table import Table
 
+from commonground.counting import plural
 from commonhold.audit.onchain import audit_chain, reader_of
 from commonhold.audit.replay import Report, audit
 from commonhold.audit.saving import NotingLog, kept_head, require_extends, saving
@@ -178,13 +179,14 @@ def _findings(report: Report, look: Look | None) -> list[str]:
     state = report.state
     empty = sum(epoch.is_empty for epoch in report.epochs)
     rules = ", ".join(f"{each.what} from entry {each.entry}" for each in report.rules)
+    size = report.checkpoint.size
+    whole = "its one entry holds" if size == 1 else f"all {size:,} entries hold"
     lines = [
-        f"{state.name}: all {report.checkpoint.size:,} entries hold, signatures, draws, verdicts and "
-        "payouts recomputed",
+        f"{state.name}: {whole}, signatures, draws, verdicts and payouts recomputed",
         f"root {report.checkpoint.root.hex()}",
-        f"{_counted(_persons(state), 'person')} with {_counted(len(state.keys), 'key')}; "
+        f"{plural(_persons(state), 'person')} with {plural(len(state.keys), 'key')}; "
         f"rules of version {rules}",
-        f"{_counted(state.closed_epoch, 'epoch')} closed"
+        f"{plural(state.closed_epoch, 'epoch')} closed"
         + (f", {empty} of them empty" if empty else "")
         + f"; {micro(state.minted_micro)} shares minted",
     ]
@@ -207,7 +209,7 @@ def _program_words(programs: Counter[str], answers: int) -> str:
     listed = [f"{name} ({count:,})" for name, count in programs.most_common(PROGRAMS_SHOWN)]
     if len(programs) > PROGRAMS_SHOWN:
         listed.append(f"and {len(programs) - PROGRAMS_SHOWN:,} more")
-    return f"programs gave {programs.total():,} of {answers:,} answers: {', '.join(listed)}"
+    return f"programs gave {programs.total():,} of {plural(answers, 'answer')}: {', '.join(listed)}"
 
 
 def _chain_words(look: Look | None) -> str:
@@ -247,7 +249,3 @@ def _share_table(report: Report) -> Table:
         for who, amount in sorted(_shares(report).items(), key=lambda pair: -pair[1])
     ]
     return table("Shares", ["person", "shares", "part"], rows)
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -162,7 +162,7 @@ def open_job(
         if terms.snapshot:
             snapshot, _ = find_snapshot(operator.state, terms.snapshot)
             public = load_yardstick(home, snapshot, task).table
-        task = task.suited(public)
+        task = task.suited(public, terms.expected_examples)
         require_fits(terms.extras, task, has_public=public is not None)
         held_back = load_held_back(terms.held_back, task)
         weights = initial_weights(task, terms.task, public)

@@ -49,6 +49,7 @@ from protocol.errors import ConfigError, StateError
 
 START_SECONDS_MAX: Final = 60.0
 STOP_SECONDS_MAX: Final = 5.0
+START_ATTEMPTS: Final = 5
 LOOPBACK: Final = "127.0.0.1,::1,localhost"
 _POLL_SECONDS: Final = 0.05
 _LOG_BYTES: Final = 2_000
@@ -74,6 +75,10 @@ clientapp = "{clientapp}"
 [tool.flwr.app.config]
 job-id = ""
 """
+
+
+class _Killed(StateError):
+    """Somebody ended a process that was starting."""
 
 
 class SuperLink:
@@ -111,6 +116,17 @@ class SuperLink:
         self._start()
 
     def _start(self) -> None:
+        """Starts the server; once more, a few times, where somebody kills it meanwhile."""
+        for left in reversed(range(START_ATTEMPTS)):
+            try:
+                self._start_once()
+            except _Killed:
+                if not left:
+                    raise
+            else:
+                return
+
+    def _start_once(self) -> None:
         shutil.rmtree(self._run_folder, ignore_errors=True)  # of a run that was killed
         self._run_folder.mkdir(mode=0o700, parents=True)
         self._secret = secrets.token_bytes(32)
@@ -243,7 +259,9 @@ class SuperLink:
     def _wait_ready(self, server: subprocess.Popen[bytes], path: Path) -> dict[str, int]:
         deadline = time.monotonic() + START_SECONDS_MAX
         while not path.exists():
-            if server.poll() is not None:
+            if (code := server.poll()) is not None:
+                if code < 0:
+                    raise _Killed(f"the SuperLink was killed while it started (signal {-code})")
                 [*_, said] = self._tail("superlink").splitlines() or ["it says nothing"]
                 raise ConfigError(
                     f"the SuperLink cannot start: {said}",

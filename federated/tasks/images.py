@@ -29,6 +29,9 @@ SIDE_MAX: Final = 256
 CELLS_MAX: Final = 16
 DIMS: Final = 200  # principal directions, where there are pictures enough
 PICTURES_EACH: Final = 2  # public pictures for a direction, at least
+EXAMPLES_EACH: Final = (
+    25  # private pictures for a direction: with fewer it brings more noise than it tells
+)
 DIMS_MIN: Final = 32  # fewer lose more than whitening gains
 ROUNDS: Final = 100
 ROUNDS_FEW: Final = 30  # noise outweighs what more rounds teach
@@ -95,11 +98,12 @@ class Images(LinearTask):
             return {}
         return {"mean": (self._scattered,), "directions": (self.dims, self._scattered)}
 
-    def suited(self, public: Table | None) -> Images:
-        """As many directions as the snapshot has pictures for."""
+    def suited(self, public: Table | None, examples: int) -> Images:
+        """As many directions as the snapshot has pictures for, and as examples outweigh the noise of."""
         if self.dims >= 0:
             return self
-        found = 0 if public is None else min(DIMS, len(public) // PICTURES_EACH, self._scattered)
+        worth = max(DIMS_MIN, min(DIMS, examples // EXAMPLES_EACH))
+        found = 0 if public is None else min(worth, len(public) // PICTURES_EACH, self._scattered)
         return replace(self, dims=found if found >= DIMS_MIN else 0)
 
     def fit(self, public: Table | None) -> dict[str, Array]:
@@ -161,5 +165,5 @@ class Images(LinearTask):
 
     def recipe(self, examples: int) -> Recipe:
         """Chosen on training digits alone: benchmarks/federated.py."""
-        rounds = ROUNDS if examples >= MANY else ROUNDS_FEW
-        return Recipe(rounds, sampling=1.0, clip=0.3, learning_rate=100.0, momentum=0.9)
+        rounds, step = (ROUNDS, 100.0) if examples >= MANY else (ROUNDS_FEW, 20.0)
+        return Recipe(rounds, sampling=1.0, clip=0.3, learning_rate=step, momentum=0.9)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 import torch
@@ -79,7 +79,7 @@ class Lora(NetworkTask):
         """The text."""
         return (Column(self.column, Kind.TEXT),)
 
-    def suited(self, public: Table | None) -> Lora:
+    def suited(self, public: Table | None, examples: int) -> Lora:
         """Names the base model that is here."""
         return self if self.base else replace(self, base=base_digest(_folder()).hex())
 
@@ -149,6 +149,16 @@ class Likelihood(nn.Module):
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
+
+    def train(self, mode: bool = True) -> Self:
+        """Only what is trained: the base model drops nothing out, in whatever way it would."""
+        super().train(mode)
+        self.model.eval()
+        for part in self.model.modules():
+            if isinstance(part, Adapted):
+                part.down.train(mode)
+                part.up.train(mode)
+        return self
 
     def forward(self, rows: Tensor) -> Tensor:
         """Attention looks back only, so that padding, which comes last, changes nothing before it."""

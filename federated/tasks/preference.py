@@ -62,5 +62,5 @@ class Preference(LinearTask):
         return float(((scores[:, 0] > 0) == (targets == 1)).mean())
 
     def recipe(self, examples: int) -> Recipe:
-        """As for texts: the features are theirs."""
-        return Recipe(rounds=60, sampling=1.0, clip=0.5, learning_rate=40.0, momentum=0.9)
+        """As for few texts: the features are theirs."""
+        return Recipe(rounds=30, sampling=1.0, clip=0.5, learning_rate=30.0, momentum=0.9)

@@ -67,8 +67,9 @@ class Task(ABC):
         """Of the arrays that `fit` makes."""
         return {}
 
-    def suited(self, _: Table | None) -> Task:
-        """The task with options chosen by the public examples there are, where they were left open."""
+    def suited(self, public: Table | None, examples: int) -> Task:
+        """The task with options chosen, where they were left open, by the public examples that there are
+        and by how many private ones are expected."""
         return self
 
     def fit(self, _: Table | None) -> dict[str, Array]:

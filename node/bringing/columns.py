@@ -26,6 +26,7 @@ from protocol.media import MEDIA
 from protocol.rows import PartTerms
 from protocol.text import quoted
 
+COLUMNS_SHOWN: Final = 20  # in a message
 TEXT: Final = "_text"
 SOURCE: Final = "_source"
 _ANSWERS: Final = ("answer", "label")
@@ -182,10 +183,18 @@ def _existing(column: str, header: Sequence[str]) -> str:
     found = next((each for each in header if each == column), None) or next(
         (each for each in header if _key(each) == _key(column)), None
     )
+    if (
+        found is None
+        and column.isascii()
+        and column.isdigit()
+        and 0 < int(column[:9]) <= len(header)
+    ):
+        return header[int(column) - 1]  # its place, as of a table without a header
     if found is None:
         raise ConfigError(
             f"there is no column {quoted(column)} in the table",
-            f"columns are: {', '.join(map(quoted, header))}",
+            f"columns are: {', '.join(map(quoted, header[:COLUMNS_SHOWN]))}"
+            + (f" and {len(header) - COLUMNS_SHOWN:,} more" if len(header) > COLUMNS_SHOWN else ""),
         )
     return found
 

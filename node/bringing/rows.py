@@ -29,6 +29,7 @@ class TableItems:
     parts: Sequence[PartTerms]
     texts: frozenset[str]  # parts whose column holds contents, not names of files
     name: str  # of the table, for its owner's eyes
+    label: str = ""  # the answer of all, where the table has none inside
 
     def __iter__(self) -> Iterator[Draft | LeftOut]:
         for row in self.table.rows():
@@ -45,7 +46,8 @@ class TableItems:
         parts = tuple(part for part in found if part is not None)
         if not parts:
             raise _Unfit("it is empty")
-        return Draft(name, parts, self._text(row, self.columns.answer).strip())
+        answer = self.label or self._text(row, self.columns.answer).strip()
+        return Draft(name, parts, answer)
 
     def _part(self, row: Row, terms: PartTerms) -> PartSource | None:
         name = terms.name

@@ -41,6 +41,7 @@ from protos.gen import records_pb2 as pb
 
 _ANNOTATED: Final = "(annotation)"  # the column for what an export has as answers
 _BOXES: Final = "(boxes)"  # and for what it has marked in pictures
+_TABLES: Final = frozenset({*map(str, Form)})
 _TRIED_COLUMNS: Final = 20  # of a first row, to see whether it is a header
 
 
@@ -89,9 +90,10 @@ class Asked:
                 else "answers are given in two ways",
                 "give --labels FILE, or --label LABEL, or --label-by-folder",
             )
-        if self.table is not None and self.has_answers:
+        if self.table is not None and (self.labels or self.by_folder):
             raise ConfigError(
-                "a table has its answers inside", "write them into its column `answer`"
+                "a table has its answers inside",
+                "write them into its column `answer`; or give one for all rows: --label LABEL",
             )
 
     @property
@@ -113,12 +115,15 @@ def bring(asked: Asked, campaign: Campaign) -> Brought:
     form = _format_of(asked, campaign)
     if form == Format.FILES:
         return _files(asked, campaign)
-    if asked.has_answers or len(asked.paths) > 1:
-        raise ConfigError(
-            f"{(asked.table or asked.paths[0]).name} has its answers inside, and is named alone",
-            "leave --label, --labels, --label-by-folder and other files out; or add --format files",
-        )
     path = asked.table or asked.paths[0]
+    is_table = form in _TABLES
+    if len(asked.paths) > 1 or (asked.has_answers and not (is_table and asked.label)):
+        also = "; --label X gives all rows of a table one answer" if is_table else ""
+        raise ConfigError(
+            f"{path.name} has its answers inside, and is named alone",
+            "leave --label, --labels, --label-by-folder and other files out; or add --format files"
+            + also,
+        )
     if form == Format.LABEL_STUDIO:
         return _tasks(path, asked, campaign)
     if form == Format.COCO:
@@ -128,7 +133,7 @@ def bring(asked: Asked, campaign: Campaign) -> Brought:
     if form == Format.HUGGING_FACE:
         return _dataset(path, asked, campaign)
     table = Table(path, Form(form), asked.encoding, header=asked.header)
-    items, notes = _rows(table, asked.named, campaign)
+    items, notes = _rows(table, asked.named, campaign, label=asked.label)
     return Brought(items, tuple(notes))
 
 
@@ -148,9 +153,9 @@ def _format_of(asked: Asked, campaign: Campaign) -> Format:
 
 
 def _rows(
-    table: Rows, named: Named, campaign: Campaign, name: str = ""
+    table: Rows, named: Named, campaign: Campaign, name: str = "", label: str = ""
 ) -> tuple[TableItems, list[str]]:
-    """The items of a table, and what there is to say of its columns."""
+    """The items of a table, and what there is to say of its columns. `label`: the answer of all of them."""
     takes_answers = _takes_answers(campaign)
     header = table.columns()
     if table.header and _is_no_header(table, header, named, campaign):
@@ -158,11 +163,17 @@ def _rows(
         header = table.columns()
     columns = find_columns(header, campaign.parts, named, takes_answers)
     missing = lacking(header, campaign.parts, named)
-    if columns is not None and not columns.answer and campaign.proposal == pb.PROPOSAL_REQUIRED:
+    if label and columns is not None and columns.answer:
+        raise ConfigError(
+            f"{table.path} has answers in its column {quoted(columns.answer)}, and --label gives one for all",
+            "leave --label out, or take the column out of the table",
+        )
+    needs_answer = campaign.proposal == pb.PROPOSAL_REQUIRED and not label
+    if columns is not None and not columns.answer and needs_answer:
         missing.append("the answer")
     if columns is None or missing:
         raise UnclearColumns(table, _proposal(table, header, columns, campaign), header, missing)
-    items = table_items(table, columns, campaign.parts, name)
+    items = replace(table_items(table, columns, campaign.parts, name), label=label)
     notes = [f"the column {quoted(each)} is not read" for each in columns.ignored]
     notes += [
         f"the column {quoted(columns.columns[each])} holds the text itself" for each in items.texts

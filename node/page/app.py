@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
+from commonground.counting import plural
 from commonground.web.gate import Gate, Secrets
 from commonground.web.headers import SecurityHeaders
 from commonground.web.pages import environment, static_files
@@ -29,7 +30,7 @@ from node.page.items import STANDING_WORDS, describe, latest, view_items
 from node.page.own import Standing
 from node.page.pictures import picture_of, texts_of
 from node.page.sources import Replay, Sources
-from node.page.words import brief, plural, quote, size
+from node.page.words import brief, quote, size
 from node.page.work import TrainingView, view_reviews, view_training
 from protocol.errors import CommonholdError
 from protocol.lifecycle import GONE

@@ -8,10 +8,11 @@ from typing import Final
 
 from markupsafe import Markup
 
+from commonground.counting import plural
 from commonground.takedowns import takedown_words
 from node.page.own import Answers, Standing, standing_of
 from node.page.sources import Replay, Sources
-from node.page.words import certainty, plural, quote, told
+from node.page.words import certainty, quote, told
 from node.quota import may_submit
 from node.rows import ItemRow, PartRow
 from node.statement import REFUSALS, RELATIONS, contested_words

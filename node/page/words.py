@@ -7,6 +7,7 @@ from typing import Final
 
 from markupsafe import Markup
 
+from commonground.counting import plural
 from protocol.limits import PPM
 from protocol.money.settlement import ETHER
 from protocol.state import SHARES, State
@@ -82,8 +83,3 @@ def size(octets: int) -> str:
         if octets >= limit:
             return f"{octets / limit:.1f}\N{NO-BREAK SPACE}{unit}"
     return plural(octets, "byte")
-
-
-def plural(count: int, one: str, many: str = "") -> str:
-    """1 item, 2 items."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -34,8 +34,10 @@ _ISSUED: Final = (
     ("Telegram", r"\d{8,10}:AA[\w-]{33}"),
     ("age", r"AGE-SECRET-KEY-1[A-Z0-9]{58}"),
 )
+# What one of them begins with: most characters are passed by at that.
+_FIRST: Final = r"(?=[AGSghnprsxy\d])"
 _KEY: Final = re.compile(
-    rf"(?<![\w-])(?:{'|'.join(f'(?P<k{n}>{form})' for n, (_, form) in enumerate(_ISSUED))})(?![\w-])",
+    rf"(?<![\w-]){_FIRST}(?:{'|'.join(f'(?P<k{n}>{form})' for n, (_, form) in enumerate(_ISSUED))})(?![\w-])",
     re.ASCII,
 )
 _TOKEN: Final = re.compile(
@@ -49,7 +51,7 @@ _PRIVATE: Final = re.compile(
     re.ASCII,
 )
 _ASSIGNED: Final = re.compile(
-    r"(?<![A-Za-z])(?:pass(?:word|wd|phrase|code)?|pwd|secret|token|credential|"
+    r"(?<![A-Za-z])(?=[pstcae])(?:pass(?:word|wd|phrase|code)?|pwd|secret|token|credential|"
     r"(?:api|access|auth|private|secret|client|account|encryption)[_ .-]?(?:key|secret|token))"
     r"[\"'`]?\s{0,3}(?:=>|:=|[:=]|\bis\b)\s{0,3}(?:[\"'`](?P<quoted>[^\s\"'`\\]{8,200})[\"'`]"
     r"|(?P<bare>[^\s\"'`\\,;<>()\[\]{}]{8,200}+)(?![(\[]))",

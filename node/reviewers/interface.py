@@ -104,7 +104,7 @@ MEANINGS: Final[Mapping[int, str]] = MappingProxyType(
         pb.REFUSAL_UNREADABLE: "empty, blurred, cut off, or in another language than asked for",
         pb.REFUSAL_OFF_TOPIC: "not what the campaign asks for",
         pb.REFUSAL_PERSONAL: "shows somebody's personal data without saying so",
-        pb.REFUSAL_HARMFUL: "harmful",
+        pb.REFUSAL_HARMFUL: "it would hurt somebody if it were used or shown",
     }
 )
 """Every reason of pb.Refusal in words."""

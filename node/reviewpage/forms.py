@@ -16,11 +16,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
+from commonground.counting import plural
 from commonground.web.gate import sent_form
 from commonground.web.pages import environment
 from node.answering import RoundKey
 from node.examine import Wanted
-from node.page.words import moment, plural
+from node.page.words import moment
 from node.reviewers import ShownPart
 from node.reviewpage.answers import Said, in_words, say
 from node.reviewpage.asked import Hand, key_in

@@ -26,7 +26,7 @@ from node.training.accounts import Account, words_of
 from node.training.node_log import NodeLog
 from node.training.partner_job import PartnerJob
 from node.training.proposal import Proposal
-from protocol.errors import ConfigError, StateError, Unreachable
+from protocol.errors import CommonholdError, ConfigError, StateError, Unreachable
 from protocol.jobs import JobResult, JobTerms
 from protocol.limits import PPM
 from protos.gen import records_pb2 as pb
@@ -42,8 +42,8 @@ TRANSPORT_FILE: Final = "transport.key"
 TRAINING_FOLDER: Final = "training"
 DUTY_FILE: Final = "duty.db"
 
-# The operator admits a partner as soon as its record is in the log.
-ADMISSION_SECONDS_MAX: Final = 60.0
+# The operator admits a partner as soon as its record is in the log: later than this is worth a word.
+ADMISSION_SECONDS: Final = 60.0
 ADMISSION_POLL_SECONDS: Final = 0.2
 # Of one set of data, over all jobs. A hundred is the most of one job, and promises hardly anything.
 EPSILON_MAX: Final = 10_000
@@ -241,32 +241,31 @@ def _installed(record: JobTerms, labels: tuple[str, ...], device: str) -> Task:
 
 
 def _await_admission(supernode: SuperNode, job: PartnerJob, progress: Progress) -> None:
-    """Until the operator has let our key in; a server that is away is waited for as in the rounds.
+    """Until the operator has let our key in; who is away, server or operator, is waited for as in the rounds.
 
     Raises Unreachable or StateError when that takes too long.
     """
     from federated.flower.supernode import OUTAGE_SECONDS_MAX
 
-    begun = reached = time.monotonic()
-    is_away = False
+    begun, said = time.monotonic(), ""
     while True:
+        lasts = time.monotonic() - begun
+        why: CommonholdError = StateError(
+            "the operator has not admitted this node's transport key",
+            "it was in the log too late, or the training server is another one; ask the operator",
+        )
         try:
             if supernode.activate():
                 return
-            is_away = False
         except Unreachable as away:
-            if not is_away:
-                progress.say(f"{away}; waiting for it, up to an hour")
-            is_away, reached = True, time.monotonic()
-            if reached - begun > OUTAGE_SECONDS_MAX:
-                raise
+            why = away
         if job.is_over():
             raise StateError("the job is over", "see `commonhold federated status`")
-        if time.monotonic() - reached > ADMISSION_SECONDS_MAX:
-            raise StateError(
-                "the operator has not admitted this node's transport key",
-                "it was in the log too late, or the training server is another one; ask the operator",
-            )
+        if lasts > OUTAGE_SECONDS_MAX:
+            raise why
+        if str(why) != said and (isinstance(why, Unreachable) or lasts > ADMISSION_SECONDS):
+            said = str(why)
+            progress.say(f"{said}; waiting, up to an hour")
         time.sleep(ADMISSION_POLL_SECONDS)
 
 

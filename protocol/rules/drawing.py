@@ -158,6 +158,12 @@ def can_be_reviewed(state: State, campaign_id: str) -> bool:
     return False
 
 
+def count_who_may_review(state: State, item: Item) -> int:
+    """How many of those who stand by may review an item: many names with one payout address are one."""
+    voices = {_voice(state, person) for person, _ in standing_by(state, item.campaign_id)}
+    return len(voices - _barred_voices(state, item))
+
+
 def _voice(state: State, person: PersonId) -> bytes:
     """Many names with one payout address are one voice."""
     return state.members[person].payout

@@ -22,7 +22,6 @@ from protocol.lifecycle import JobEvent, next_job_status
 from protocol.limits import KEY_BYTES
 from protocol.rules.record import Record, require, require_hash
 from protocol.rules.training import job_of
-from protocol.sealing import public_of
 from protocol.shares import Place, Share, shown_share
 from protocol.state import State
 from protos.gen import records_pb2 as pb
@@ -124,7 +123,6 @@ def validate_disclosure(state: State, record: Record[pb.Disclosure]) -> None:
         raise Ignore("the complaint is refuted already")
     require(len(body.ephemeral) == KEY_BYTES, "the key of a box has 32 bytes")
     share = Share.decode(complaint.share, len(job.committee))
-    require(public_of(body.ephemeral) == share.box[:KEY_BYTES], "the key did not seal this box")
     holder = (member, state.partners[body.job_id, member].sealing_key)
     place = Place(state.network, body.job_id, body.round, record.author)
     shown_share(place, share, body.ephemeral, job.committee.index(member), holder)

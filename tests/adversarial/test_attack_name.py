@@ -33,7 +33,7 @@ def test_a_name_of_markup_is_read_as_it_is(tmp_path: Path) -> None:
     assert f"{NAME} is founded in" in run("coordinator", "init", "--name", NAME, *options)
     with serving_process(Home(home)) as (_, address):
         link = address.link
-        assert f"{NAME}: all 1 entries hold" in run("verify", link)
+        assert f"{NAME}: its one entry holds" in run("verify", link)
         assert NAME in run("coordinator", "status", "--dir", home)
         assert f"Your name in {NAME}: ch1" in run("node", "init", "--link", link, "--dir", node)
         assert f"network     {NAME} at" in run("node", "status", "--dir", node)

@@ -82,6 +82,11 @@ COMMANDS: dict[str, list[str]] = {
     ],
     "federated join": ["--job {text} --data {file} --epsilon-max 1 --dir {node}"],
     "federated status": ["--dir {net}", "--dir {node}", "--dir {file}"],
+    "federated attack": ["--id {text} --members {file} --others {file} --dir {net}"],
+    "model list": ["--dir {net}", "--dir {node}", "--dir {file}"],
+    "model show": ["{file}", "{text}", "{text} --dir {file}"],
+    "model verify": ["{file}", "{text}"],
+    "model serve": ["{file}", "{text} --file {text}"],
     "coordinator init": [
         "--name {text} --dir {new}",
         "--name x --dir {new}-x",

@@ -6,11 +6,20 @@ import json
 
 import numpy as np
 import pytest
+from nacl.signing import SigningKey
 
-from federated.answer import Cost, Origin, compose, figures_of, recompute, to_markdown
+from federated.answer import (
+    Cost,
+    Origin,
+    compose,
+    figures_of,
+    recompute,
+    to_markdown,
+    verify_answer,
+)
 from federated.data import Table
 from federated.questions import parse
-from federated.signed_card import canonical
+from federated.signed_card import canonical, sign
 from federated.statistics import bound, encode, total
 from protocol.errors import Reject
 from protocol.identity import PersonId
@@ -59,6 +68,19 @@ def test_a_changed_answer_is_found_out(change: dict[str, object]) -> None:
         recompute(canonical(its | change))
     with pytest.raises(Reject):
         recompute(b"[]")
+
+
+def test_the_longest_answer_is_signed_and_verified() -> None:
+    words = ",".join(f"w{number}" for number in range(220))
+    question = parse(f"table a 0 1 16 by b {words}")
+    assert question.cells > 3_900
+    made = compose(question, np.zeros(question.cells), 1.0, ORIGIN, COST)
+    key = SigningKey(bytes(32))
+    signed = sign(made, bytes(key.verify_key), lambda raw: key.sign(raw).signature)
+    assert verify_answer(signed) == (bytes(key.verify_key), made)
+    for other in (signed[:-1], signed.replace(b"Ages", b"Aged"), b"{}", made):
+        with pytest.raises(Reject):
+            verify_answer(other)
 
 
 def test_people_read_it() -> None:

@@ -91,7 +91,7 @@ def test_weights_are_in_integers_and_the_labels_are_inside(made: Release) -> Non
         assert Model(artifact.path).labels == LABELS
         assert (artifact.takes.name, artifact.takes.shape) == ("features", INPUTS.shape[1:])
     takes = made.int8.takes
-    assert (takes.name, takes.shape, takes.kind) == ("inputs", (28, 28, 1), np.uint8)
+    assert (takes.name, takes.shape, takes.kind.name) == ("inputs", (28, 28, 1), "uint8")
 
 
 def test_what_one_asks_does_not_hang_on_what_else_is_in_the_batch(made: Release) -> None:
@@ -172,7 +172,7 @@ class Plain(LinearTask):
 
     @property
     def features(self) -> int:
-        return INPUTS.shape[1]
+        return int(INPUTS.shape[1])
 
     def inputs(self, table: Table, _: object) -> Inputs:
         return TASK.inputs(table, {})

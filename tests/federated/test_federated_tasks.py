@@ -154,9 +154,15 @@ def test_scattering_knows_pictures_of_any_size_and_colour() -> None:
 def test_whitening_is_as_wide_as_the_snapshot_suffices_for() -> None:
     task = made("images", {"cells": 3}, LABELS)
     public = table(task, pictures(100))
-    assert getattr(task.suited(public), "dims") == 50  # noqa: B009
-    assert getattr(task.suited(None), "dims") == 0  # noqa: B009
-    assert getattr(task.suited(table(task, pictures(40))), "dims") == 0  # noqa: B009
+    few = table(task, pictures(40))
+    for known, examples, dims in (
+        (public, 10**6, 50),
+        (public, 1_000, 40),
+        (public, 10, 32),
+        (few, 10**6, 0),
+        (None, 10**6, 0),
+    ):
+        assert json.loads(options_of(task.suited(known, examples)))["dims"] == dims
     white = made("images", {"cells": 3, "dims": 10}, LABELS)
     inputs = white.inputs(public, white.fit(public))
     covariance = inputs.T @ inputs / len(inputs) * 10
@@ -323,7 +329,7 @@ import sys
 from federated.tasks.registry import code_digest, made
 from federated.tasks.task import initial_weights
 options = {{"numbers": ["age:0:9"]}} if {name!r} == "table" else {{}}
-task = made({name!r}, options, ("a", "b")).suited(None)
+task = made({name!r}, options, ("a", "b")).suited(None, 99)
 initial_weights(task, {name!r})
 code_digest({name!r})
 print([each for each in ("torch", "opacus", "pandas", "scipy.stats", "sympy") if each in sys.modules])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from coordinator.training.opening import Terms
+from coordinator.training.opening import Judging, Terms
 from federated.export import Extras
 from node.training.joining import Offer
 from protocol.errors import ConfigError
@@ -40,6 +40,7 @@ GOOD: dict[str, Any] = {
     "model_licence": "CC-BY-4.0",
     "weight_bits": 0,
     "extras": Extras(),
+    "judging": Judging(),
 }
 
 

@@ -70,11 +70,13 @@ def sha256_of(path: str) -> bytes:
 def assert_private(net: Net) -> None:
     """Keys belong to their owner alone, and what the SuperLink kept is gone."""
     for node in net.partners:
-        for name in ("transport.key", "budget.db"):
+        for name in ("transport.key", "budget.db", "duty.db"):
             assert stat.S_IMODE((node.home.root / name).stat().st_mode) == 0o600
     folder = net.lab.home.path / "federated" / JOB
-    logs = {"serverapp.log", "superlink.log"}
-    assert {path.name for path in folder.iterdir()} == {"initial.bin", "lock", *logs}
+    assert {path.name for path in folder.iterdir()} == {
+        *("initial.bin", "lock"),
+        *("serverapp.log", "superlink.log"),
+    }
 
 
 def assert_shown(net: Net) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,14 @@ async def test_files_are_looked_at_without_a_network(tmp_path: Path, text: str, 
     ).json
     assert [each["where"] for each in told["personal_data"]] == (["1:10"] if code else [])
     assert told["not_read"] == [] and told["partly_looked_at"] == 1
+
+
+async def test_what_could_not_be_looked_at_is_no_pass(tmp_path: Path) -> None:
+    someone, pipe = Contributor(tmp_path / "none"), tmp_path / "data" / "pipe"
+    pipe.parent.mkdir()
+    os.mkfifo(pipe)
+    told = (await someone.run("scan", str(pipe), "--json", code=9)).json
+    assert [each["file"] for each in told["not_read"]] == ["pipe"]
+    (pipe.parent / "a.txt").write_text("nobody is named")
+    told = (await someone.run("scan", str(pipe.parent), "--json", code=10)).json
+    assert told["looked_at"] == 1

@@ -26,7 +26,7 @@ from PIL import Image
 
 README: Final = Path(__file__).parents[2] / "README.md"
 HEADING: Final = "## A network of your own, in one minute"
-LINE_S: Final = 60.0
+LINE_S: Final = 120.0
 STOP_S: Final = 20.0
 PICTURES: Final = 6
 LINK: Final = "commonhold://…"

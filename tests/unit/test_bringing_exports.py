@@ -399,8 +399,8 @@ def test_an_export_is_named_alone(tmp_path: Path, campaigns: dict[str, Campaign]
     table = write(tmp_path / "a.csv", "text,label\nhello there,ham\n")
     assert said(Asked([table]), campaigns["texts"]) == {"a.csv:2": "ham"}
     with pytest.raises(ConfigError, match="has its answers inside") as caught:
-        bring(Asked([table], label="ham"), campaigns["texts"])
-    assert "--format files" in caught.value.advice
+        bring(Asked([table], labels=table, format=Format.CSV), campaigns["texts"])
+    assert "--format files" in caught.value.advice and "--label X" in caught.value.advice
     both = said(Asked([table], format=Format.FILES), campaigns["texts"])
     assert both == {"a.csv": ""}
     records = write(tmp_path / "rows.json", [{"text": "hello there", "label": "ham"}])
@@ -475,3 +475,17 @@ def test_a_folder_that_cannot_be_read_is_left_out_and_named(
     monkeypatch.setattr(Path, "iterdir", iterdir)
     assert recognise(tmp_path, frozenset()) == Format.FILES
     assert "a.png" in said(Asked([tmp_path], label="cat"), campaigns["pictures"])
+
+
+def test_all_rows_of_a_table_may_have_one_answer(
+    tmp_path: Path, campaigns: dict[str, Campaign]
+) -> None:
+    bare = write(tmp_path / "a.csv", "text\nhello there\nwin a prize\n")
+    assert said(Asked([bare], label="ham"), campaigns["texts"]) == {
+        "a.csv:2": "ham",
+        "a.csv:3": "ham",
+    }
+    assert said(Asked([], table=bare, label="spam"), campaigns["texts"])["a.csv:2"] == "spam"
+    both = write(tmp_path / "b.csv", "text,label\nhello there,ham\n")
+    with pytest.raises(ConfigError, match='answers in its column "label"'):
+        bring(Asked([both], label="spam"), campaigns["texts"])

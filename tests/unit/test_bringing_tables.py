@@ -151,7 +151,14 @@ def test_columns_are_found_whatever_their_case_and_others_are_named(tmp_path: Pa
     named = parse_named(["text=message"], "class")
     found = find_columns(["message", "class"], TEXT, named, takes_answers=True)
     assert found is not None and found.options() == "--column text=message --answer-column class"
+    found = find_columns(
+        ["message", "class"], TEXT, parse_named(["text=1"], "2"), takes_answers=True
+    )
+    assert found is not None
+    assert (found.columns, found.answer) == ({"text": "message"}, "class")
     for wrong, says in (
+        (parse_named(["text=0"], ""), "there is no column"),
+        (parse_named(["text=2"], ""), "there is no column"),
         (parse_named(["text=massage"], ""), "there is no column"),
         (parse_named(["txt=message"], ""), "there is no part"),
     ):
@@ -226,6 +233,11 @@ def test_another_encoding_is_named_and_its_first_bad_byte_is_said(tmp_path: Path
     assert rows[1].cells["text"] == "caf\u00e9 it is"
     with pytest.raises(ConfigError, match="no encoding 'hex'"):
         list(Table(path, Form.CSV, "hex").rows())
+    path.write_text("text,label\nIt\x92s fine \x96 really,ham\n", encoding="utf-8")
+    [row] = Table(path, Form.CSV, "utf-8-of-cp1252").rows()
+    assert row.cells["text"] == "It\u2019s fine \u2013 really"
+    [row] = Table(path, Form.CSV).rows()
+    assert row.cells["text"] == "It\x92s fine \x96 really", "only where its owner says so"
     path.write_bytes("text,label\nhello there,ham\n".encode("utf-16-le"))
     with pytest.raises(ConfigError, match="NUL characters") as caught:
         list(Table(path, Form.CSV).rows())

@@ -124,6 +124,7 @@ def runs_in_training(path: Path) -> bool:
             "tests/training_lab",
             "benchmarks/training",
             "benchmarks/federated",
+            "benchmarks/attacks",
         )
     )
 

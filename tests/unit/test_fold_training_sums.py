@@ -11,7 +11,7 @@ from protocol.lifecycle import JobStatus
 from protocol.limits import PPM
 from protocol.rules import opening
 from protos.gen import records_pb2 as pb
-from tests.fold import refuses, same
+from tests.fold import changed, refuses, same
 from tests.simulated import Network, Person
 from tests.simulated_training import (
     add_round,
@@ -141,10 +141,7 @@ def test_a_failed_round_costs_its_number_and_a_spare_one(fixed: Network) -> None
         ({"round": 2}, "has not begun"),
         ({"missing": [fixed.people[4].id]}, "who has not joined"),
     ):
-        spoiled = failed_of(fixed)
-        for name, value in change.items():
-            spoiled.ClearField(name)
-            spoiled.MergeFrom(pb.FailedRound(**{name: value}))  # type: ignore[arg-type]
+        spoiled = changed(failed_of(fixed), **change)
         with refuses(message):
             fixed.add(fixed.operator, "failed-round", spoiled)
     fixed.add(fixed.operator, "failed-round", failed_of(fixed, first[0]))

@@ -103,7 +103,11 @@ def test_types_are_recognised(content: bytes, suffix: str, media_type: str) -> N
     [
         (b"", "it is empty"),
         (b"caf\xe9", "not UTF-8 from byte 4 on"),
-        (b"ab\x1b[31m", r"holds U\+001B, a control character, at character 3"),
+        (b"ab\x1b[31m", r"holds U\+001B, a control character, at line 1, character 3"),
+        (
+            "one\nIt\x92s".encode(),
+            r"U\+0092, a control character, at line 2, character 3; it most likely was \u2019 \(U\+2019\)",
+        ),
         (b"GIF88a\0", r"U\+0000"),
         (b"\xff\xfeh\0i\0", "not UTF-8 from byte 1 on"),  # UTF-16
         (b"RIFF\x24\0\0\0AVI ", r"U\+0000"),

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.page.words import amount_text, asset_name, brief, certainty, percent, plural
+from commonground.counting import plural
+from node.page.words import amount_text, asset_name, brief, certainty, percent
 from protocol.limits import ASSET_AMOUNT_MAX, PPM
 from protocol.money.settlement import ETHER, Address
 from protocol.state import SHARES, State

@@ -175,6 +175,11 @@ def _line(
             " vote with a ring of 3 in digits = 25.0 % of the reviewers' pool",
         ),
         (
+            _line(pb.ROLE_REVIEWER, 0, 4, answers=1),
+            "1 answer, agreement +0.0 % against chance in digits = 0.0 % of the reviewers' pool: no more was"
+            " learnt from them than from guesses",
+        ),
+        (
             _line(pb.ROLE_HOLDER, 1, 2, shares_micro=3 * PPM // 2),
             "1.500000 shares held = 50.0 % of the holders' part of the revenue",
         ),
@@ -289,6 +294,27 @@ def test_an_item_says_who_called_it_what_and_that_a_contest_is_final() -> None:
     said = f"a copy of {original.hex()[:12]}, which came before"
     assert explain_item(net.state, likely.item(net, copy)) == said
     net.contest(net.people[1], copy)
+    waits = f"waits for a round: you contested that it is a copy of {original.hex()[:12]}"
+    assert explain_item(net.state, likely.item(net, copy)) == waits
     likely.run(net, pb.RELATION_UNSURE)
     final = "; you contested that, and this is final"
     assert explain_item(net.state, likely.item(net, copy)) == f"it counts as {said}{final}"
+
+
+def test_a_contest_that_waits_for_people_says_so() -> None:
+    net = likely.network()
+    _, copy = likely.pair(net, likely.COPY)
+    panel = likely.item(net, copy).answered_by
+    net.contest(net.people[1], copy)
+    others = [person for person in net.people[2:] if person.id not in panel]
+    wanted = net.campaign(likely.C).reviewers_per_item
+    for person in net.people[2:]:
+        net.stand_down(person, likely.C)
+    said = explain_item(net.state, likely.item(net, copy))
+    assert said.endswith("; nobody who may review it stands by: whoever reviewed it before may not")
+    net.stand_by(others[0], c=likely.C)
+    said = explain_item(net.state, likely.item(net, copy))
+    assert f"; only 1 of {wanted} who may review it stands by" in said
+    net.stand_by(*others, c=likely.C)
+    assert len(others) >= wanted
+    assert explain_item(net.state, likely.item(net, copy)).count(";") == 0

@@ -499,7 +499,7 @@ def test_what_is_submitted_is_said_once(tmp_path: Path) -> None:
         ({"paths": []}, "nothing is named"),
         ({"paths": [file], "table": table}, "both files and a table"),
         ({"paths": [file], "labels": table, "label": "3"}, "both a list of answers and one"),
-        ({"paths": [], "table": table, "label": "3"}, "a table has its answers inside"),
+        ({"paths": [], "table": table, "labels": file}, "a table has its answers inside"),
     ):
         with pytest.raises(ConfigError, match=says) as caught:
             Asked(**wrong)

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from node.privacy import ids
 from node.privacy.checks import is_luhn, is_verhoeff
 from node.privacy.finders import FOUND_MAX, TextFinder, merged
 from node.privacy.found import Found, Kind, masked
@@ -189,3 +190,31 @@ def test_check_digits() -> None:
         [7, 9, 9, 2, 7, 3, 9, 8, 7, 1, 4]
     )
     assert is_verhoeff([2, 3, 6, 3]) and not is_verhoeff([2, 3, 6, 4])
+
+
+# ---- long texts ----
+
+
+class _Counted:
+    """A form of numbers that counts how often it is tried."""
+
+    def __init__(self) -> None:
+        self.pattern, self.tried = self, 0
+
+    def match(self, _text: str, _at: int) -> None:
+        self.tried += 1
+
+
+@pytest.mark.parametrize(
+    ("filling", "tries"),
+    [("\\", 0), ("a\\", 0), ("1 ", 0), ("\n1", 0), ("word ", 0), ("AB 12 34 56 C", 1)],
+)
+def test_a_number_is_looked_for_only_where_one_may_begin(
+    filling: str, tries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At every character, and for every country, texts of some MiB would take half a minute."""
+    counted = _Counted()
+    monkeypatch.setattr(ids, "NATIONAL_IDS", (counted,))
+    text = filling * 4_096 if not tries else filling
+    assert list(ids.find_national_ids(text)) == []
+    assert counted.tried == tries

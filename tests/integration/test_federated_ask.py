@@ -1,0 +1,95 @@
+"""A question to partners with real processes: from the words to a signed answer that anybody recomputes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from commonhold.demo.stage import Stage
+from federated.signed_card import canonical
+from protocol.identity import name_of
+from protocol.lifecycle import JobStatus
+from tests.federated_net import Net
+
+pytestmark = pytest.mark.timeout(400)
+
+AGES = range(20, 80)  # of each partner, one example each
+PARTNERS = 3
+QUESTION = "histogram age 0 100 5"
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> Iterator[Net]:
+    with Stage(tmp_path) as stage:
+        yield Net(stage, tmp_path)
+
+
+def ask(net: Net, *options: str) -> list[str]:
+    asked = [word for node in net.partners for word in ("--partner", name_of(node.keys.person))]
+    return [
+        *("federated", "ask", "--dir", str(net.lab.home.path), "--id", "ages", "--json"),
+        *("--campaign", "digits", "--question", QUESTION, "--expected-examples", "200"),
+        *("--quorum", str(PARTNERS), *asked, *options),
+    ]
+
+
+def test_partners_answer_a_question_about_a_table(net: Net) -> None:
+    net.found(partners=PARTNERS)
+    opening = net.start("ask", *ask(net))
+    net.stage.wait_ready(opening)
+    tables = []
+    for node in net.partners:
+        tables.append(net.folder / f"{node.name}.csv")
+        tables[-1].write_text("age,name\n" + "".join(f"{age},someone\n" for age in AGES))
+    joining = [
+        net.start(
+            f"answer-{node.name}",
+            *("federated", "join", "--dir", str(node.home.root), "--job", "ages", "--json"),
+            *("--data", str(table), "--epsilon-max", "3", "--column", "age", "--yes"),
+        )
+        for node, table in zip(net.partners, tables, strict=True)
+    ]
+    code, printed, said = net.end(opening)
+    assert code == 0, said
+    assert (printed["outcome"], printed["partners"]) == ("completed", PARTNERS)
+    assert 0 < printed["epsilon"] <= 1
+    figures = {each["name"]: each for each in printed["figures"]}
+    assert figures.keys() == {
+        *("0 to 20", "20 to 40", "40 to 60", "60 to 80", "80 to 100", "outside", "missing")
+    }
+    # Sixty in each; five deviations of the noise are beyond chance.
+    for name, true in (("20 to 40", 60), ("40 to 60", 60), ("60 to 80", 60), ("0 to 20", 0)):
+        found = figures[name]
+        reach = 5 / 1.96 * max(found["high"] - found["value"], 1.0)
+        assert abs(found["value"] - true) <= reach
+    for server in joining:
+        code, joined, said = net.end(server)
+        assert code == 0, said
+        assert (joined["outcome"], joined["updates"], joined["examples"]) == ("completed", 1, 60)
+        assert "how many examples there are of each 'age' (5 bins from 0 to 100)" in said
+    assert_logged(net, Path(printed["answer"]))
+
+
+def assert_logged(net: Net, path: Path) -> None:
+    """The log has the hash of the answer, which only its owner can read; the answer is checked."""
+    from federated.answer import recompute, verify_answer
+
+    job = net.job("ages")
+    assert job.status is JobStatus.COMPLETED and job.terms.is_question
+    assert job.result is not None and not job.result.artifact
+    signed = path.read_bytes()
+    assert job.result.card == hashlib.sha256(signed).digest()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    key, answer = verify_answer(signed)
+    with net.operator() as operator:
+        assert key == operator.state.operator_key
+    recompute(answer)
+    its = json.loads(answer)
+    assert its["question"] == QUESTION and len(its["partners"]) == PARTNERS
+    assert its["epsilon_micro"]["public"] <= 1_000_000
+    assert canonical(its) == answer
