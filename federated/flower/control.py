@@ -91,6 +91,7 @@ class SuperLink:
         more than `body_bytes_max` is read."""
         self._folder, self._host, self._port = folder, host, port
         self._body_bytes_max = body_bytes_max
+        self._is_resumed = (folder / CERTIFICATE_FILE).exists()
         self.certificate = self._own_certificate()
         self.fleet_port = 0
         self._private = ""
@@ -116,12 +117,13 @@ class SuperLink:
         self._start()
 
     def _start(self) -> None:
-        """Starts the server; once more, a few times, where somebody kills it meanwhile."""
+        """Starts the server; once more, a few times, where somebody kills it meanwhile, or where that of a
+        command that was killed has not noticed yet, and has the port."""
         for left in reversed(range(START_ATTEMPTS)):
             try:
                 self._start_once()
-            except _Killed:
-                if not left:
+            except (_Killed, ConfigError) as failed:
+                if not left or not (self._is_resumed or isinstance(failed, _Killed)):
                     raise
             else:
                 return

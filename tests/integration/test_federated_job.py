@@ -73,10 +73,8 @@ def assert_private(net: Net) -> None:
         for name in ("transport.key", "budget.db", "duty.db"):
             assert stat.S_IMODE((node.home.root / name).stat().st_mode) == 0o600
     folder = net.lab.home.path / "federated" / JOB
-    assert {path.name for path in folder.iterdir()} == {
-        *("initial.bin", "lock"),
-        *("serverapp.log", "superlink.log"),
-    }
+    logs = {"serverapp.log", "superlink.log"}
+    assert {path.name for path in folder.iterdir()} == {"initial.bin", "lock", *logs}
 
 
 def assert_shown(net: Net) -> None:
