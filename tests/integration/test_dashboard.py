@@ -269,8 +269,9 @@ async def test_a_job_shows_what_it_reached_and_what_it_cost(full: httpx.AsyncCli
     assert len([svg for svg in page.all("svg") if svg.get("class") == "chart"]) == 2
     assert {"/models/train/card.json", "/models/train/card.md"} <= set(page.values("href"))
     assert "36 updates" not in page.text  # figures and receipts tell it
-    open_job = await page_of(full, "/jobs/train-again")
-    assert "commonhold federated join" in open_job.text
+    under_way = await page_of(full, "/jobs/train-again")
+    assert "runs, to be the" in under_way.text and "updates signed" in under_way.text
+    assert "will open the sum" in under_way.text
 
 
 async def test_a_dataset_says_whether_it_may_be_used(
