@@ -17,7 +17,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
@@ -264,5 +264,6 @@ def _unknown(spec: TrainingSpec, colluders: int) -> float:
 
 def _with_noise(spec: TrainingSpec, part: float) -> Bound:
     """The whole job towards somebody for whom only a part of the noise's variance is unknown."""
-    unknown = spec.noise_multiplier * math.sqrt(part)
-    return bound([Mechanism(unknown, spec.sampling, spec.rounds)], spec.delta)
+    whole = spec.mechanism  # with the spare rounds, which cost as much
+    unknown = replace(whole, noise_multiplier=whole.noise_multiplier * math.sqrt(part))
+    return bound([unknown], spec.delta)
