@@ -186,7 +186,9 @@ def test_who_knows_more_of_the_noise_learns_more() -> None:
     assert whole < tight[Who.PARTNER] < tight[Who.COMMITTEE] == tight[Who.BROKEN]
     halves = {each.who: each.bound.epsilon_micro for each in adversaries(replace(job, cohorts=2))}
     assert halves[Who.PARTNER] > whole, "of the two updates of a sum it knows one"
-    spare = {each.who: each.bound.epsilon_micro for each in adversaries(replace(job, spare_rounds=2))}
+    spare = {
+        each.who: each.bound.epsilon_micro for each in adversaries(replace(job, spare_rounds=2))
+    }
     assert all(spare[who] > found[who] for who in found)  # they may all be needed
     alone = adversaries(spec(noise_parties=1, quorum=1, partners=1))
     assert {each.bound.epsilon_micro for each in alone} == {whole}

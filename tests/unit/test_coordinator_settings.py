@@ -37,7 +37,7 @@ def terms(**said: Any) -> dict[str, int | str]:
         *("emission", "contributors", "reviewers", "trainers", "royalty", "accept"),
         *("admission", "operator_invitations", "member_invitations", "invite_standing"),
         *("newcomer_items", "items_per_standing", "bond"),
-        *("silence_tosses", "silence_slash"),
+        *("silence_tosses", "silence_slash", "model_grace"),
     )
     return read_terms(**(dict.fromkeys(names) | said))
 
@@ -222,7 +222,7 @@ def test_nothing_lasts_no_time() -> None:
         ("seal_items", "x", "--seal-items is 'x'"),
         ("reviewers_per_item", -3, "--reviewers is -3"),
         ("price_ppm", 1.5, "--price-ppm is 1.5"),
-        ("labels", [1, 2], "--label holds 1, not a text"),
+        ("labels", [1, 2], "--label holds 1, 2: no text"),
         ("id", 5, "id is 5, not a text"),
         ("spec", 5, "--spec is 5, not a JSON object"),
         ("spec", "[1]", "the spec is not a JSON object"),

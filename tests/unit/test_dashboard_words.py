@@ -39,7 +39,7 @@ def test_what_happened_is_told_in_words_with_its_fields() -> None:
         assert fields["network"] == NETWORK.hex()
     assert words.SENTENCES.keys() - told.keys() == {
         *("upgrade", "successor", "complain", "rewind", "slash", "move", "retire", "contest"),
-        *("change", "close-campaign", "takedown"),
+        *("change", "close-campaign", "takedown", "complaint", "disclosure", "failed-round"),
     }
     assert told["chain"].startswith("read the chain up to block ")
     assert told["uphold"] == "asked the witnesses to stand by epoch 4, which one of them challenged"
@@ -166,22 +166,26 @@ def test_an_amount_has_its_unit(number: int, asset: bytes, text: str) -> None:
 
 
 def test_a_line_says_why() -> None:
-    def line(role: int, licence: str = "", **evidence: int) -> str:
+    def line(role: int, licence: str = "", job: str = "j", **evidence: int) -> str:
         return formats.evidence(
             pb.RewardLine(
                 role=role,  # type: ignore[arg-type]
                 licence_id=licence,
-                job_id="j",
+                job_id=job,
                 evidence=pb.Evidence(**evidence),
             )
         )
 
     assert line(pb.ROLE_CONTRIBUTOR, accepted=2) == "2 accepted, 0 rejected"
     assert line(pb.ROLE_CONTRIBUTOR, rejected=1, duplicates=3) == "0 accepted, 1 rejected, 3 copies"
-    assert "1,234.05 items in" in line(pb.ROLE_CONTRIBUTOR, "l", licensed_permille=1_234_050)
+    assert "1,234.05 items in" in line(pb.ROLE_CONTRIBUTOR, "l", "", licensed_permille=1_234_050)
     assert (
-        line(pb.ROLE_CONTRIBUTOR, "l", licensed_permille=1_000)
+        line(pb.ROLE_CONTRIBUTOR, "l", "", licensed_permille=1_000)
         == "1 item in the dataset of licence l"
+    )
+    assert (
+        line(pb.ROLE_CONTRIBUTOR, "l", "j", licensed_permille=1_000)
+        == "1 item in the dataset behind the model of j, of licence l"
     )
     assert line(pb.ROLE_REVIEWER, answers=1) == "1 answer"
     assert (
