@@ -28,6 +28,9 @@ OURS = {*PACKAGES, "tests", "benchmarks", "tools", "rules_lost"}
 LOCK_OF = {"dev": "requirements.lock", "federated-dev": "requirements-federated.lock"}
 # Runs where other formats' tools are, by `make round-trip`.
 ORACLES = Path("benchmarks/oracles.py")
+ACCOUNTING = Path(
+    "benchmarks/accounting_oracle.py"
+)  # in an environment of its own: `make accounting`
 PROVIDERS = packages_distributions()
 
 # Where a command begins -> the extras that its user was told to install.
@@ -114,6 +117,12 @@ def reached(*entries: str) -> dict[str, str]:
     return found
 
 
+TRAINING_BENCHMARKS = (
+    *("attacks", "deployment_alone", "federated", "privacy_oracle", "robustness"),
+    *("secure_sums", "simulated_clients", "training"),
+)
+
+
 def runs_in_training(path: Path) -> bool:
     """Whether a file belongs to the environment for training: as in the Makefile, under `types`."""
     rooms = ("federated/", "node/training/", "coordinator/training/", "tests/federated/")
@@ -122,8 +131,7 @@ def runs_in_training(path: Path) -> bool:
             *rooms,
             "tests/federated_lab",
             "tests/training_lab",
-            "benchmarks/training",
-            "benchmarks/federated",
+            *(f"benchmarks/{name}" for name in TRAINING_BENCHMARKS),
             "benchmarks/attacks",
         )
     )
@@ -137,7 +145,7 @@ def test_every_import_is_declared(extra: str, training: bool) -> None:
         for folder in OURS
         for path in (each.relative_to(ROOT) for each in (ROOT / folder).rglob("*.py"))
         if "node_modules" not in path.parts and runs_in_training(path) == training
-        if path != ORACLES
+        if path not in (ORACLES, ACCOUNTING)
         for module in imports(path)
         if module.partition(".")[0] not in OURS and undeclared(module, allowed)
     }
