@@ -128,7 +128,9 @@ def shares(found: Sequence[Figure]) -> list[float]:
 
 def _range_of(question: Question) -> Range:
     if question.range is None:
-        raise ConfigError(f"{question.kind} asks for a range")
+        raise ConfigError(
+            f"{question.kind} asks for a range", "say from where to where its values go"
+        )
     return question.range
 
 
