@@ -82,6 +82,15 @@ COMMANDS: dict[str, list[str]] = {
     ],
     "federated join": ["--job {text} --data {file} --epsilon-max 1 --dir {node}"],
     "federated status": ["--dir {net}", "--dir {node}", "--dir {file}"],
+    "federated resume": ["--id {text} --dir {net}"],
+    "federated end": ["--id {text} --dir {net}"],
+    "federated tasks": [""],
+    "federated budget": ["--dir {node}", "--dir {file}"],
+    "federated raise-limit": ["{file} --epsilon-max 1 --yes --reason {text} --dir {node}"],
+    "federated set-apart": ["{file} --yes --dir {node}"],
+    "federated ask": [
+        "--id {text} --campaign {text} --partner {text} --question {text} --expected-examples 1 --dir {net}"
+    ],
     "federated attack": ["--id {text} --members {file} --others {file} --dir {net}"],
     "model list": ["--dir {net}", "--dir {node}", "--dir {file}"],
     "model show": ["{file}", "{text}", "{text} --dir {file}"],

@@ -66,7 +66,8 @@ from tests.simulated_training import (
 )
 
 RULES_NOW = RULES[LATEST]
-KINDS = sorted(RULES_NOW)
+# A life has no partner who seals wrong seeds: complaints have their own tests (test_fold_training_complaints).
+KINDS = sorted(RULES_NOW.keys() - {"complaint", "disclosure"})
 PHASES = (
     *(
         "NEW",
@@ -101,6 +102,7 @@ _EXTREMES: dict[int, tuple[Any, ...]] = {
     Field.TYPE_UINT32: (0, 1, 2, 2**31, 2**32 - 1),
     Field.TYPE_UINT64: (0, 1, 2**63, 2**64 - 1),
     Field.TYPE_INT32: (-(2**31), -1, 0, 2**31 - 1),
+    Field.TYPE_SINT64: (-(2**63), -1, 0, 1, 2**63 - 1),
     Field.TYPE_ENUM: (-1, 0, 1, 2, 3, 77, 2**31 - 1),
     Field.TYPE_BOOL: (False, True),
     Field.TYPE_STRING: _TEXTS,
