@@ -193,7 +193,7 @@ def test_a_signal_leaves_the_job_open_and_its_operator_ends_it(
     assert result is not None
     assert result.reason == "nobody came"
     folder = net.lab.home.path / "federated" / JOB
-    assert {path.name for path in folder.iterdir()} == {"lock", "superlink.log"}
+    assert {path.name for path in folder.iterdir()} == {"initial.bin", "lock", "superlink.log"}
     code, _, said = net.end(net.resume())
     assert (code, "is over" in said) == (5, True), said
 

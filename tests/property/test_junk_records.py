@@ -66,7 +66,7 @@ from tests.simulated_training import (
 )
 
 RULES_NOW = RULES[LATEST]
-# A life has no partner who seals wrong seeds: complaints have their own tests (test_fold_training_complaints).
+# A life has no partner who seals wrong seeds; test_fold_training_complaints has.
 KINDS = sorted(RULES_NOW.keys() - {"complaint", "disclosure"})
 PHASES = (
     *(
