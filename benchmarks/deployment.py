@@ -2,7 +2,6 @@
 
     python -m benchmarks.deployment              wall time, a round's overhead, memory of a partner
     python -m benchmarks.deployment --kills 60   SIGKILL of every process of a job, at any time
-    python -m benchmarks.deployment --crowd      1,000 simulated clients in one process
 
 It starts a network of its own and needs both environments: run it where `commonhold` is, as the tests are. A
 machine that does other things meanwhile makes every figure larger.
