@@ -12,7 +12,7 @@ from protocol.identity import name_of
 JOB: Final = "digits-1"
 EPSILON: Final = "3"
 DELTA: Final = "1e-5"
-# Half of what suits so few digits: a round is some records in everybody's log, and the last ones teach little.
+# Half of what suits so few digits: a round is some records in every log, and the last ones teach little.
 ROUNDS: Final = "15"
 
 
