@@ -45,7 +45,7 @@ class _Seen:
 
     round: int = 0
     waiting_since_ms: int | None = None
-    drew_nobody: bool = False  # in the round that ended last
+    sealed_in: Situation | None = None  # who could be drawn in the round, and for what
     hopeless: Situation | None = None  # in which nobody could be drawn
     refused_until_ms: int = 0
 
@@ -178,8 +178,6 @@ class Conductor:
         if round_.number != seen.round:
             # What the seal left behind waits from now on.
             seen.round, seen.waiting_since_ms, seen.hopeless = round_.number, None, None
-        if seen.drew_nobody and round_.phase is RoundPhase.OPEN:
-            seen.drew_nobody, seen.hopeless = False, situation_of(state, campaign_id)
         if not state.queues.has(campaign_id):
             seen.waiting_since_ms = None
         elif seen.waiting_since_ms is None:
@@ -225,8 +223,12 @@ class Conductor:
             return None
         campaign, now_ms = state.campaigns[campaign_id], self._clock_ms()
         made = draft(step, state, campaign, self._book.ledger, now_ms)
-        if step is Step.DRAW:
-            self._seen[campaign_id].drew_nobody = not made.leaves
+        seen = self._seen[campaign_id]
+        if step is Step.SEAL:
+            seen.sealed_in = situation_of(state, campaign_id)
+        elif step is Step.DRAW:
+            # Not as it is by now: whoever came since could not be drawn, and is reason for another round.
+            seen.hopeless = None if made.leaves else seen.sealed_in
         return made
 
     async def _logged(self, what: str, append: Awaitable[object]) -> bool:
