@@ -22,11 +22,10 @@ from typing import Final
 from coordinator.book import Book
 from coordinator.ledger import FatalStoreError
 from coordinator.prepare import Draft
-from coordinator.rounds import Clock, Situation, Step, Wait, next_step, situation_of
+from coordinator.rounds import Clock, Futile, Step, Wait, futile_round, next_step
 from coordinator.steps import draft, draft_close
 from coordinator.views import round_view
 from protocol.errors import CommonholdError, Reject
-from protocol.lifecycle import RoundPhase
 from protocol.state import State
 
 _log = logging.getLogger(__name__)
@@ -45,9 +44,15 @@ class _Seen:
 
     round: int = 0
     waiting_since_ms: int | None = None
-    sealed_in: Situation | None = None  # who could be drawn in the round, and for what
-    hopeless: Situation | None = None  # in which nobody could be drawn
+    futile: Futile | None = None  # the rounds since somebody was drawn
     refused_until_ms: int = 0
+
+    def note_draw(self, made: Draft, futile: Futile) -> None:
+        """Whoever or whatever came after the seal is not in `futile`, and is reason for another round."""
+        if made.leaves:
+            self.futile = None
+        else:
+            self.futile = futile if self.futile is None else futile.after(self.futile)
 
 
 class _Timers:
@@ -168,7 +173,7 @@ class Conductor:
         now_ms, seen = self._clock_ms(), self._watch(state, campaign_id)
         if now_ms < seen.refused_until_ms:
             return Wait(seen.refused_until_ms)
-        clock = Clock(now_ms, self._started_ms, seen.waiting_since_ms or now_ms, seen.hopeless)
+        clock = Clock(now_ms, self._started_ms, seen.waiting_since_ms or now_ms, seen.futile)
         return next_step(state, state.campaigns[campaign_id], clock)
 
     def _watch(self, state: State, campaign_id: str) -> _Seen:
@@ -177,7 +182,7 @@ class Conductor:
         round_ = state.round_of(campaign_id)
         if round_.number != seen.round:
             # What the seal left behind waits from now on.
-            seen.round, seen.waiting_since_ms, seen.hopeless = round_.number, None, None
+            seen.round, seen.waiting_since_ms = round_.number, None
         if not state.queues.has(campaign_id):
             seen.waiting_since_ms = None
         elif seen.waiting_since_ms is None:
@@ -223,12 +228,8 @@ class Conductor:
             return None
         campaign, now_ms = state.campaigns[campaign_id], self._clock_ms()
         made = draft(step, state, campaign, self._book.ledger, now_ms)
-        seen = self._seen[campaign_id]
-        if step is Step.SEAL:
-            seen.sealed_in = situation_of(state, campaign_id)
-        elif step is Step.DRAW:
-            # Not as it is by now: whoever came since could not be drawn, and is reason for another round.
-            seen.hopeless = None if made.leaves else seen.sealed_in
+        if step is Step.DRAW:
+            self._seen[campaign_id].note_draw(made, futile_round(state, campaign_id))
         return made
 
     async def _logged(self, what: str, append: Awaitable[object]) -> bool:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import islice
 from typing import Final
 
 from protocol.lifecycle import CampaignStatus, RoundPhase
-from protocol.rows import Campaign
+from protocol.rows import Campaign, ItemId, PersonId
 from protocol.rules.admission import standing_by
 from protocol.rules.drawing import can_be_reviewed
-from protocol.rules.sealing import close_due
+from protocol.rules.sealing import close_due, next_items
 from protocol.state import State, waits_of
 
 # After a start nobody is shut out before their nodes have had time to find us again.
@@ -39,8 +40,16 @@ class Wait:
     until_ms: int | None
 
 
-Situation = tuple[frozenset[bytes], tuple[tuple[bytes, int], ...]]
-"""Who stands by, and how many items of whom wait."""
+@dataclass(frozen=True, slots=True)
+class Futile:
+    """Rounds that could draw nobody: who stood by in them, and for which items."""
+
+    people: frozenset[PersonId]
+    items: frozenset[ItemId]
+
+    def after(self, last: Futile) -> Futile:
+        """Both, if the same people stood by in an earlier one."""
+        return Futile(self.people, self.items | last.items) if self.people == last.people else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,7 @@ class Clock:
     now_ms: int
     started_ms: int  # when this process began to listen
     waiting_since_ms: int  # when it saw the oldest of the items that wait now
-    hopeless: Situation | None = None  # in which a round was sealed, and nobody could be drawn
+    futile: Futile | None = None
 
 
 def next_step(state: State, campaign: Campaign, clock: Clock) -> Step | Wait:
@@ -91,15 +100,21 @@ def _gather(state: State, campaign: Campaign, clock: Clock) -> Step | Wait:
     )
     if not enough and clock.now_ms < due_ms:
         return Wait(due_ms)
-    if clock.hopeless is not None and clock.hopeless == situation_of(state, c):
+    if clock.futile is not None and _would_be(clock.futile, state, campaign):
         return Wait(None)
     if not can_be_reviewed(state, c):
         return Wait(None)
     return Step.CLOSE if close_due(state, campaign) else Step.SEAL
 
 
-def situation_of(state: State, campaign_id: str) -> Situation:
-    """What a further round would have to go on."""
-    people = frozenset(person for person, _ in standing_by(state, campaign_id))
-    queues = (queue for queue, _ in state.queues.scan(campaign_id))
-    return people, tuple((queue[1], state.waiting.count(queue)) for queue in queues)
+def _would_be(futile: Futile, state: State, campaign: Campaign) -> bool:
+    """Whether a round now had nobody and nothing that was not tried in vain."""
+    people = {person for person, _ in standing_by(state, campaign.id)}
+    items = islice(next_items(state, campaign), campaign.rounds.items_max)
+    return people <= futile.people and all(item_id in futile.items for item_id in items)
+
+
+def futile_round(state: State, campaign_id: str) -> Futile:
+    """What the sealed round of a campaign was for, if its draw finds nobody."""
+    candidates = (person for (_, person), _ in state.candidates.scan(campaign_id))
+    return Futile(frozenset(candidates), frozenset(state.round_of(campaign_id).items))

@@ -210,7 +210,7 @@ def test_a_partner_refuses_before_the_log_has_its_name(net: Net) -> None:
     for node, options, code, says in (
         (stranger, [], 2, "not invited to the job"),
         (partner, ["--column", "image"], 2, "reads the column 'label' of your data"),
-        (partner, ["--epsilon-max", "2"], 5, "is left of its 2"),
+        (partner, ["--epsilon-max", "2"], 5, "its limit is 2"),
         (partner, ["--data", str(empty)], 2, "labels.csv"),
         (partner, ["--job", "other"], 2, "there is no job 'other'"),
     ):

@@ -6,16 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from coordinator import conductor
 from coordinator.life import left_undecided
-from coordinator.rounds import GRACE_MS, Clock, Step, Wait, next_step, situation_of
+from coordinator.rounds import GRACE_MS, Clock, Futile, Step, Wait, futile_round, next_step
 from protocol.errors import Reject
 from protocol.lifecycle import CampaignStatus, RoundPhase
 from protocol.log.merkle import hash_leaf
-from protocol.rows import Campaign
+from protocol.rows import Campaign, ItemId, PersonId
 from protocol.rules import sealing
 from protocol.state import State, waits_of
 from tests.fold import drawn, people, submitted
@@ -44,6 +45,10 @@ def step(
 
 def submit(net: Network, count: int, who: int = 0, c: str = "slow") -> None:
     net.submit(net.people[who], [net.item(i % 10, c=c) for i in range(count)], c=c)
+
+
+def sealed(net: Network) -> tuple[ItemId, ...]:
+    return net.state.round_of("slow").items
 
 
 class TestSealing:
@@ -130,14 +135,46 @@ class TestSealing:
         assert waits_of(net.state, "slow") == 1
         assert step(net, waited_ms=10 * WAIT_MS) is Step.SEAL
 
-    def test_a_situation_in_which_nobody_could_be_drawn_has_to_change_first(self) -> None:
+    def test_what_nobody_could_be_drawn_for_waits_for_somebody_or_something_new(self) -> None:
         net = network()
-        net.stand_by(*net.people[1:], c="slow")
+        net.stand_by(*net.people[1:3], c="slow")
         submit(net, 5)
-        hopeless = situation_of(net.state, "slow")
-        assert step(net, hopeless=hopeless) == Wait(None)
-        submit(net, 1)
-        assert step(net, hopeless=hopeless) is Step.SEAL
+        net.seal(c="slow")
+        # Both come after the seal, so that the round says nothing about them.
+        net.stand_by(net.people[3], c="slow")
+        submit(net, 1, who=1)
+        futile = futile_round(net.state, "slow")
+        assert futile == Futile(frozenset(p.id for p in net.people[1:3]), frozenset(sealed(net)))
+        net.state.rounds.remove("slow")
+        waited = partial(step, net, waited_ms=10 * WAIT_MS)
+        assert waited(futile=futile) is Step.SEAL
+        everybody = Futile(frozenset(p.id for p in net.people), futile.items)
+        assert waited(futile=everybody) is Step.SEAL
+        everything = Futile(everybody.people, frozenset(i for _, i in net.state.waiting.scan()))
+        assert waited(futile=everything) == Wait(None)
+
+    def test_a_round_of_copies_alone_says_nothing_of_what_is_contested_later(self) -> None:
+        net = network()
+        author, *reviewers = net.people
+        leaves = [net.item(1, content=b"the same", c="slow") for _ in range(2)]
+        net.submit(author, leaves[:1], c="slow")
+        net.stand_by(*reviewers, c="slow")
+        net.seal(c="slow")
+        net.run_round(*reviewers, c="slow")
+        net.stand_by(*reviewers, c="slow")
+        net.submit(author, leaves[1:], c="slow")
+        net.seal(c="slow")
+        futile = futile_round(net.state, "slow")
+        net.run_round(*reviewers, c="slow")
+        net.contest(author, hash_leaf(leaves[1]))
+        assert step(net, waited_ms=10 * WAIT_MS, futile=futile) is Step.SEAL
+
+    def test_rounds_in_vain_for_the_same_people_add_up(self) -> None:
+        ann, bob, one, two = (PersonId(b"ann"), PersonId(b"bob"), ItemId(b"1"), ItemId(b"2"))
+        first = Futile(frozenset({ann}), frozenset({one}))
+        assert Futile(first.people, frozenset({two})).after(first).items == {one, two}
+        other = Futile(frozenset({ann, bob}), frozenset({two}))
+        assert other.after(first) == other
 
     def test_an_epoch_without_room_is_closed_first(self, monkeypatch: pytest.MonkeyPatch) -> None:
         net = network()
