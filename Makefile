@@ -34,6 +34,9 @@ FORMATS := .tools/formats
 ACCOUNTING := .tools/accounting
 PEER_MODULES := tests/javascript/node_modules/.installed
 
+# With it every process compiles all of our files anew: the demo takes twice as long, and tests run out of time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-federated coverage coverage-protocol explore mutants check types format protos \
     lock sbom audit javascript contracts-test contracts-test-deep contracts-build slither halmos accounting round-trip bench clean
