@@ -12,8 +12,9 @@ from enum import Enum, auto
 from itertools import islice
 from typing import Final
 
+from protocol.identity import PersonId
 from protocol.lifecycle import CampaignStatus, RoundPhase
-from protocol.rows import Campaign, ItemId, PersonId
+from protocol.rows import Campaign, ItemId
 from protocol.rules.admission import standing_by
 from protocol.rules.drawing import can_be_reviewed
 from protocol.rules.sealing import close_due, next_items

@@ -14,9 +14,10 @@ from coordinator import conductor
 from coordinator.life import left_undecided
 from coordinator.rounds import GRACE_MS, Clock, Futile, Step, Wait, futile_round, next_step
 from protocol.errors import Reject
+from protocol.identity import PersonId
 from protocol.lifecycle import CampaignStatus, RoundPhase
 from protocol.log.merkle import hash_leaf
-from protocol.rows import Campaign, ItemId, PersonId
+from protocol.rows import Campaign, ItemId
 from protocol.rules import sealing
 from protocol.state import State, waits_of
 from tests.fold import drawn, people, submitted
