@@ -49,7 +49,7 @@ _KNOWN: Final = {
     *("network", "listen", "announce", "dial_networks", "max_fee_gwei"),
     *("rpc_url", "old_rpc_url"),
     *("page_port", "limits", "chat"),
-    *("stand_by", "review_campaigns", "review_kinds", "reviewers"),
+    *("stand_by", "review_campaigns", "review_kinds", "reviewers", "tell_seconds"),
 }
 
 _INIT: Final = "run `commonhold node init --link LINK` with the link that the operator gave you"
@@ -158,6 +158,7 @@ class NodeConfig:
     stand_by: bool = True  # offer to review
     review_campaigns: tuple[str, ...] = ()  # only these; empty = every campaign
     review_kinds: tuple[str, ...] = ()  # only tasks of these kinds; empty = every kind
+    tell_seconds: bool = False  # say with each answer how long it took
     # Plug-ins that answer, by campaign id or ANY_CAMPAIGN; where none is, a person answers.
     reviewers: Mapping[str, str] = field(default_factory=dict)
     chat: ChatTerms = field(default_factory=ChatTerms)  # of those that ask a model
@@ -291,6 +292,7 @@ def _parse(settings: Mapping[str, Any]) -> NodeConfig:
         stand_by=_typed(settings, "stand_by", bool, True),
         review_campaigns=_strings(settings, "review_campaigns"),
         review_kinds=_strings(settings, "review_kinds"),
+        tell_seconds=_typed(settings, "tell_seconds", bool, False),
         reviewers=_parse_reviewers(_typed(settings, "reviewers", dict, {})),
         chat=ChatTerms.parse(_typed(settings, "chat", dict, {})),
         page_port=_parse_port(settings),
@@ -387,6 +389,8 @@ max_fee_gwei = {config.max_fee_gwei}
 stand_by = {str(config.stand_by).lower()}
 review_campaigns = {_list(config.review_campaigns)}
 review_kinds = {_list(config.review_kinds)}
+# Whether your answers say how long each took, for everybody and for ever.
+tell_seconds = {str(config.tell_seconds).lower()}
 
 # The port of your own page, which this machine alone can reach; 0: any free one.
 page_port = {config.page_port}

@@ -342,6 +342,7 @@ class Daemon:
             answering,
             wants=self._config.stands_by_for,
             queued=self._queued.set,
+            tells_seconds=self._config.tell_seconds,
         )
 
     async def _supervise(self, name: str, part: Callable[[], Awaitable[None]]) -> None:

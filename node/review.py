@@ -39,7 +39,7 @@ from node.standing import Standing, Wants
 from node.store import Store
 from protocol.identity import PersonId
 from protocol.lifecycle import RoundPhase
-from protocol.limits import SALT_BYTES
+from protocol.limits import ANSWER_SECONDS_MAX, SALT_BYTES
 from protocol.log.batch import batch_root
 from protocol.log.strict import encode_leaf
 from protocol.review.sampling import is_flipped
@@ -155,8 +155,14 @@ def answer_leaf(me: PersonId, task: TaskRow) -> bytes:
             refusal=task.refusal,  # type: ignore[arg-type]  # an integer of the enum
             relation=task.relation,  # type: ignore[arg-type]
             program=task.program,
+            seconds=task.seconds,
         )
     )
+
+
+def seconds_taken(task: TaskRow) -> int:
+    """What a reviewer who tells it says of the time: whole seconds, at least one."""
+    return min(max(1, round(task.spent_ms / 1_000)), ANSWER_SECONDS_MAX) if task.spent_ms else 0
 
 
 def draw_seen(round_: Round, campaign: Campaign, now: int) -> int:
@@ -181,10 +187,12 @@ class ReviewDuties:
         *,
         wants: Wants,
         queued: Callable[[], None],
+        tells_seconds: bool = False,
     ) -> None:
-        """`wants`: in which campaigns to offer reviews; `queued` wakes whoever empties the outbox."""
+        """`wants`: in which campaigns to offer reviews; `queued` wakes whoever empties the outbox;
+        `tells_seconds`: whether answers say how long they took."""
         self._me, self._store, self._follower = keys.person, store, follower
-        self._answering = answering
+        self._answering, self._tells_seconds = answering, tells_seconds
         self._standing = Standing(keys, store, follower, wants=wants, queued=queued)
         self._working: dict[RoundKey, asyncio.Task[None]] = {}
         self._done: set[RoundKey] = set()  # committed by this process; the log may not say so yet
@@ -314,7 +322,8 @@ class ReviewDuties:
         """Fixes answers and nonces and queues the commit, together or not at all."""
         with self._store.transaction():
             for task in self._store.tasks(key.campaign_id, key.round, TaskStatus.ANSWERED):
-                self._store.set_committed(task, secrets.token_bytes(SALT_BYTES))
+                seconds = seconds_taken(task) if self._tells_seconds else 0
+                self._store.set_committed(task, secrets.token_bytes(SALT_BYTES), seconds)
             leaves = self._leaves(key)
             batch = pb.Batch(root=batch_root(leaves), count=len(leaves))
             network, campaign_id = self._state.network, key.campaign_id

@@ -169,7 +169,8 @@ class TaskRow:
     draft_relation: int = 0
     draft_version: int = 0  # how often it was changed
     draft_mark: bytes = b""
-    spent_ms: int = 0  # how long the item lay before its reviewer; told to nobody
+    spent_ms: int = 0  # how long the item lay before its reviewer
+    seconds: int = 0  # what of that the answer tells; 0: nothing
 
     @property
     def has_draft(self) -> bool:

@@ -103,6 +103,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         draft_version INTEGER NOT NULL,
         draft_mark BLOB NOT NULL, -- of the change that made it, so that its repetition is known
         spent_ms INTEGER NOT NULL,
+        seconds INTEGER NOT NULL, -- what of that was committed to, whatever the setting says by the reveal
         PRIMARY KEY (campaign_id, round, position)
     ) STRICT;
     CREATE INDEX tasks_item ON tasks (item_id);

@@ -121,9 +121,11 @@ class TaskTables(DatabaseFile):
             )
         return True
 
-    def set_committed(self, task: TaskRow, nonce: bytes) -> bool:
-        """Fixes the answer and its nonce; in one `transaction` with the commit's `enqueue`."""
-        return self._step_task(task, TaskStatus.COMMITTED, (TaskStatus.ANSWERED,), nonce=nonce)
+    def set_committed(self, task: TaskRow, nonce: bytes, seconds: int = 0) -> bool:
+        """Fixes the answer, its nonce, and what it tells of its time; in one `transaction` with the commit's
+        `enqueue`."""
+        fixed = {"nonce": nonce, "seconds": seconds}
+        return self._step_task(task, TaskStatus.COMMITTED, (TaskStatus.ANSWERED,), **fixed)
 
     def set_revealed(self, task: TaskRow) -> bool:
         """The answer is opened."""

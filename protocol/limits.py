@@ -31,6 +31,8 @@ NAME_CHARS_MAX: Final = 64
 # Of the program that gave an answer: its name, version and model. In the longest letters, beside each of
 # BATCH_ITEMS_MAX answers, that is 4 of BATCH_BYTES_MAX's 7 MiB.
 PROGRAM_CHARS_MAX: Final = 128
+# Longer than anybody looks at one item: what is beyond says nothing.
+ANSWER_SECONDS_MAX: Final = 24 * 3_600
 TEXT_CHARS_MAX: Final = 16_384  # guidelines: some pages
 # No living spelling piles more marks on a letter (Tibetan and Burmese come closest); heaps overrun pages.
 MARKS_IN_A_ROW_MAX: Final = 8

@@ -193,6 +193,7 @@ class Bench:
         plugin: str = "constant:3",
         wants: Callable[[Campaign], bool] | None = None,
         keys: NodeKeys | None = None,
+        tells_seconds: bool = False,
         **plugins: str,
     ) -> None:
         """What a kill and a start leave: the files, and nothing that was in memory.
@@ -218,6 +219,7 @@ class Bench:
             answering,
             wants=wants or (lambda campaign: campaign.id in self.campaigns),
             queued=lambda: None,
+            tells_seconds=tells_seconds,
         )
         self.follow()
 

@@ -190,6 +190,13 @@ _DECISIONS: Final = (
         PROGRAMS,
     ),
     Mutant(
+        "an answer may take any time",
+        _ANSWERING,
+        "seconds <= ANSWER_SECONDS_MAX",
+        "True",
+        PROGRAMS,
+    ),
+    Mutant(
         "what only reviewers may see is sent to programs of others",
         _CAMPAIGNS,
         "campaign.automation != pb.AUTOMATION_ANYWHERE or campaign.privacy == pb.PRIVACY_OPEN",

@@ -280,7 +280,7 @@ def _given(line: Mapping[str, Any], item_id: bytes, proofs: Proofs) -> Given:
     if answer.item_id != item_id:
         raise Misbehaviour("an answer is of another item")
     when = proofs.round(reveal.round)
-    return Given(reveal.author, answer.answer, answer.refusal, when, answer.program)
+    return Given(reveal.author, answer.answer, answer.refusal, when, answer.program, answer.seconds)
 
 
 def _described(line: Mapping[str, Any], item: pb.Item, campaign: Campaign) -> Description:

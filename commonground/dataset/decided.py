@@ -42,6 +42,7 @@ class Given:
     refusal: int
     round: Round
     program: str = ""  # what gave it in the reviewer's place, by their own word
+    seconds: int = 0  # that it took, by their own word; 0: not told
 
 
 @dataclass(frozen=True, slots=True)

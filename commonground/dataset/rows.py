@@ -268,8 +268,14 @@ def _given(question: Question) -> tuple[Column, ...]:
         ),
         listed(
             "given_before",
-            "When answers were no longer taken. Nobody records how long one took.",
+            "When answers were no longer taken.",
             lambda each: moment(each.round.ended_ms),
+        ),
+        listed(
+            "given_seconds",
+            "How long each took, by their own word; 0 where they do not tell.",
+            lambda each: each.seconds,
+            "int64",
         ),
     )
 

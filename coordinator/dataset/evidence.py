@@ -69,7 +69,7 @@ class Evidence:
         answer, number = parse_leaf(pb.Answer, logged.leaf), self.rounds[logged.index]
         when = Round(number, self.drawn[number], self.ended[number])
         person = PersonId(answer.reviewer)
-        return Given(person, answer.answer, answer.refusal, when, answer.program)
+        return Given(person, answer.answer, answer.refusal, when, answer.program, answer.seconds)
 
 
 def write_log(

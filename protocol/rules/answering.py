@@ -8,7 +8,7 @@ from dataclasses import replace
 from protocol.errors import Ignore, Reject
 from protocol.identity import PersonId
 from protocol.lifecycle import ItemEvent, RoundEvent, RoundPhase, next_phase
-from protocol.limits import PROGRAM_CHARS_MAX, SALT_BYTES
+from protocol.limits import ANSWER_SECONDS_MAX, PROGRAM_CHARS_MAX, SALT_BYTES
 from protocol.rows import Campaign, CommittedBatch, GivenAnswer, ItemId
 from protocol.rules.record import Record, commitment_of, require, require_round
 from protocol.rules.sealing import require_time
@@ -105,6 +105,7 @@ def validate_reveal(state: State, record: Record[pb.Reveal]) -> None:
         _check_answer(question, record.author, answer)
         _check_relation(answer, is_flagged=bool(state.items[ItemId(answer.item_id)].resembles))
         _check_program(campaign, answer.program)
+        _check_seconds(answer.seconds)
 
 
 def _check_answer(question: Question, author: PersonId, answer: pb.Answer) -> None:
@@ -146,6 +147,14 @@ def _check_program(campaign: Campaign, program: str) -> None:
         campaign.automation != pb.AUTOMATION_NONE,
         f"a program gave an answer, and {campaign.id} asks people only",
         "answer it yourself",
+    )
+
+
+def _check_seconds(seconds: int) -> None:
+    """How long somebody took is theirs to tell, or not: nobody else could know, and no rule goes by it."""
+    require(
+        seconds <= ANSWER_SECONDS_MAX,
+        f"an answer took {seconds} seconds; more than {ANSWER_SECONDS_MAX} say nothing",
     )
 
 

@@ -1313,7 +1313,7 @@ class Reveal(_message.Message):
     def __init__(self, network: _Optional[bytes] = ..., campaign_id: _Optional[str] = ..., round: _Optional[int] = ..., answers: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
 
 class Answer(_message.Message):
-    __slots__ = ("item_id", "reviewer", "nonce", "answer", "refusal", "relation", "program")
+    __slots__ = ("item_id", "reviewer", "nonce", "answer", "refusal", "relation", "program", "seconds")
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     REVIEWER_FIELD_NUMBER: _ClassVar[int]
     NONCE_FIELD_NUMBER: _ClassVar[int]
@@ -1321,6 +1321,7 @@ class Answer(_message.Message):
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
     RELATION_FIELD_NUMBER: _ClassVar[int]
     PROGRAM_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
     item_id: bytes
     reviewer: bytes
     nonce: bytes
@@ -1328,7 +1329,8 @@ class Answer(_message.Message):
     refusal: Refusal
     relation: Relation
     program: str
-    def __init__(self, item_id: _Optional[bytes] = ..., reviewer: _Optional[bytes] = ..., nonce: _Optional[bytes] = ..., answer: _Optional[bytes] = ..., refusal: _Optional[_Union[Refusal, str]] = ..., relation: _Optional[_Union[Relation, str]] = ..., program: _Optional[str] = ...) -> None: ...
+    seconds: int
+    def __init__(self, item_id: _Optional[bytes] = ..., reviewer: _Optional[bytes] = ..., nonce: _Optional[bytes] = ..., answer: _Optional[bytes] = ..., refusal: _Optional[_Union[Refusal, str]] = ..., relation: _Optional[_Union[Relation, str]] = ..., program: _Optional[str] = ..., seconds: _Optional[int] = ...) -> None: ...
 
 class Attest(_message.Message):
     __slots__ = ("network", "digest", "signature")

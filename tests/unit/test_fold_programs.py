@@ -1,4 +1,5 @@
-"""The fold: answers that programs give in their owners' place, and campaigns that will not have them."""
+"""The fold: answers that programs give in their owners' place, campaigns that will not have them, and what
+else an answer says of itself."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import pytest
 
 from node.statement import explain_item
 from protocol.lifecycle import ItemStatus
-from protocol.limits import PROGRAM_CHARS_MAX
+from protocol.limits import ANSWER_SECONDS_MAX, PROGRAM_CHARS_MAX
 from protocol.log.strict import encode_leaf, parse_leaf
 from protocol.money.earnings import compute_lines
 from protos.gen import records_pb2 as pb
@@ -79,6 +80,31 @@ def test_a_program_has_a_name_that_people_can_read(
     net.end_commits()
     with refuses(message):
         net.reveal(reviewer, leaves)
+
+
+@pytest.mark.parametrize("seconds", [0, 1, ANSWER_SECONDS_MAX])
+def test_an_answer_may_say_how_long_it_took(net: Network, seconds: int) -> None:
+    drawn(net)
+    reviewer, leaves = committed(net, seconds)
+    net.reveal(reviewer, leaves)
+    assert ("digits", reviewer.id) in net.state.revealed
+
+
+def test_no_answer_takes_longer_than_a_day(net: Network) -> None:
+    drawn(net)
+    reviewer, leaves = committed(net, ANSWER_SECONDS_MAX + 1)
+    with refuses("say nothing"):
+        net.reveal(reviewer, leaves)
+
+
+def committed(net: Network, seconds: int) -> tuple[Person, list[bytes]]:
+    """A reviewer's commitment, to answers that took so long."""
+    reviewer = drawn_people(net)[0]
+    answers = [parse_leaf(pb.Answer, leaf) for leaf in net.answers(reviewer)]
+    leaves = [encode_leaf(changed(answer, seconds=seconds)) for answer in answers]
+    net.commit(reviewer, leaves)
+    net.end_commits()
+    return reviewer, leaves
 
 
 # ---- who counts them ----

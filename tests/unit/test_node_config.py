@@ -43,6 +43,7 @@ def test_settings_come_back_as_they_were_written(home: NodeDirectory) -> None:
         stand_by=False,
         review_campaigns=("digits", "letters"),
         review_kinds=("rate",),
+        tell_seconds=True,
         reviewers={"*": "constant:3", "digits": 'command:"true" --a=b'},
         chat=ChatTerms(allow_remote=True, key_file='/a "key"', answer_seconds=5),
         limits=Limits(1, 2),

@@ -18,6 +18,7 @@ from node.review import draw_seen, make_tasks, make_wanted, open_tasks
 from node.rows import Change, TaskStatus
 from node.store import Store
 from protocol.errors import StoreError
+from protocol.log.strict import parse_leaf
 from protocol.review.sampling import is_flipped
 from protocol.rows import Round
 from protos.gen import api_pb2 as api
@@ -196,6 +197,27 @@ async def test_a_person_answers_through_the_store(bench: Bench) -> None:
     await bench.act()
     assert bench.said(C) == ["5"] * 3
     assert not any(given.by_program for given in bench.answers(C))
+
+
+@pytest.mark.parametrize("tells", [True, False])
+async def test_an_answer_says_how_long_it_took_where_its_reviewer_wants_that(
+    bench: Bench, tells: bool
+) -> None:
+    bench.restart(plugin="", tells_seconds=tells)
+    number = await bench.until_drawn(C)
+    tasks = make_tasks(bench.follower.state, bench.me.id, C)
+    bench.db.add_tasks(tasks)
+    for task, spent_ms in zip(tasks, (0, 40, 12_400), strict=True):
+        bench.db.set_fetched(task, bench.folder)
+        change = Change(bench.net.answer("5", C), 0, 0, b"a", spent_ms=spent_ms)
+        assert bench.db.save_draft(task, change).draft_version == 1
+    assert bench.db.seal_drafts(bench.db.tasks(C, number))
+    assert await bench.act() == ["commit"]
+    bench.restart(plugin="", tells_seconds=not tells)  # what was committed to stays
+    bench.finish_commits(C)
+    assert await bench.act() == ["reveal"]
+    said = [parse_leaf(pb.Answer, leaf).seconds for leaf in bench.net.log[-1].leaves]
+    assert said == ([0, 1, 12] if tells else [0, 0, 0])
 
 
 async def test_where_people_are_asked_a_program_is_not(tmp_path: Path) -> None:

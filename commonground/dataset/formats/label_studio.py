@@ -2,8 +2,8 @@
 
 Each reviewer's answer is an annotation, and the verdict is one that is marked as ground truth. Label Studio
 refuses an annotation by a person that it does not know (`completed_by`), so who answered is named `reviewer`,
-and stands in the answer's `meta`, which its pages show. Nobody records how long an answer took: `lead_time`
-is null. What is no text is in files/, which Label Studio serves where that is its local storage's folder.
+and stands in the answer's `meta`, which its pages show. `lead_time` is null where a reviewer tells none.
+What is no text is in files/, which Label Studio serves where that is its local storage's folder.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _annotations(table: Table, row: Row) -> Iterator[dict[str, Any]]:
             "result": _results(table, given.answer, words) if given.answer else [],
             "ground_truth": False,
             "was_cancelled": bool(given.refusal),
-            "lead_time": None,
+            "lead_time": given.seconds or None,
             "created_at": given.before,
             "reviewer": given.by,
             "round": given.round,

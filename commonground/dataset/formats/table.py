@@ -34,6 +34,7 @@ class Given:
     round: int
     after: str
     before: str
+    seconds: int  # 0: not told
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class Table(Outline):
         """What each reviewer said; nothing where a copy has the verdict alone."""
         if not self.has_answers:
             return []
-        names = ("by", "answers", "refusals", "programs", "rounds", "after", "before")
+        names = ("by", "answers", "refusals", "programs", "rounds", "after", "before", "seconds")
         columns = (self.own(row, f"{_GIVEN}{name}") for name in names)
         return [Given(*each) for each in zip(*columns, strict=True)]
 
