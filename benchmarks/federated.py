@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from statistics import mean, stdev
@@ -32,9 +33,12 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
+from benchmarks.federated_data import Data, census, names, pictures, sms
 from benchmarks.report import show
+from benchmarks.secure_sums import run as secure_sums
 from federated.aggregate import Aggregator
-from federated.data import IMAGE, LABEL, Column, Kind, Table, column_array, private
+from federated.attacks import by_loss, losses
+from federated.data import Kind, Table, private
 from federated.gradients import clipped_sum
 from federated.grid import fitting, from_ring, ring_of
 from federated.model import Weights
@@ -44,44 +48,15 @@ from federated.privacy import Who, adversaries, noise_multiplier_for
 from federated.release import release
 from federated.spec import TrainingSpec
 from federated.tasks import Task
-from federated.tasks.registry import made, options_of
+from federated.tasks.registry import options_of
 from federated.tasks.task import Inputs, initial_weights
 from protocol.limits import PPM
 
 SEEDS: Final = 3
-SKEW: Final = 0.5  # Dirichlet's concentration: the smaller, the more partners differ
-PUBLIC: Final = 5_000  # pictures
-# Part of the training examples that settings are chosen on.
-VALIDATED: Final = 0.1
 PLACE: Final = "place"
 TIMED: Final = 750  # examples, of a partner's round
 SMALL: Final = (8, 4)  # bits of an uploaded value
-
-
-@dataclass(frozen=True, eq=False)
-class Data:
-    """A set of examples, dealt out the same way every time."""
-
-    task: Task
-    name: str
-    training: Table
-    test: Table
-    public: Table | None
-    partners: int
-    epsilon: float
-    delta: float
-
-    def shares(self, seed: int) -> list[Table]:
-        """Every label is dealt to partners by parts that differ; nobody gets nothing."""
-        rng = np.random.default_rng(seed)
-        targets = self.task.targets(self.training)
-        owners = np.zeros(len(targets), np.int64)
-        for label in np.unique(targets):
-            [places] = np.nonzero(targets == label)
-            parts = rng.dirichlet([SKEW] * self.partners)
-            owners[places] = rng.choice(self.partners, len(places), p=parts)
-        owners[rng.permutation(len(owners))[: self.partners]] = np.arange(self.partners)
-        return [self.training.take(owners == each) for each in range(self.partners)]
+AWAY: Final = 2  # partners, of those whose sum is checked
 
 
 def spec_of(data: Data, partners: int, bits: int | None = None) -> TrainingSpec:
@@ -175,90 +150,6 @@ def train(
     return weights, seconds / len(partners) / max(1, spec.rounds - 1)
 
 
-# ---- data ----
-
-
-def pictures(path: Path, dims: int, validate: bool) -> Data:
-    """MNIST: 5,000 training pictures are public, the others private."""
-    raw = np.load(path)
-    labels = tuple("0123456789")
-    task = made("images", {"dims": dims}, labels)
-    order = np.random.default_rng(0).permutation(len(raw["x_train"]))
-    public, mine = order[:PUBLIC], order[PUBLIC:]
-    training = _pictures(task, raw["x_train"][mine], raw["y_train"][mine])
-    test = _pictures(task, raw["x_test"], raw["y_test"])
-    known = _pictures(task, raw["x_train"][public], raw["y_train"][public]) if dims else None
-    training, test = _validated(training, test) if validate else (training, test)
-    return Data(task, "images", training, test, known, 10, 3.0, 1e-5)
-
-
-def _pictures(task: Task, images: NDArray[np.uint8], classes: NDArray[Any]) -> Table:
-    labels = column_array(task.columns[1], [task.labels[each] for each in classes])
-    return Table({IMAGE: images[..., None], LABEL: labels})
-
-
-def names(path: Path, epsilon: float, validate: bool) -> Data:
-    """Surnames: four of five train, as in Opacus' example."""
-    lines = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
-    labels = tuple(sorted({label for _, label in lines}))
-    task = made("text", {"chars": 32}, labels)
-    delta = 8e-5 if epsilon > 10 else 1e-5
-    table = _texts(task.columns, [(text, label) for text, label in lines])
-    return Data(task, "text", *_split(table, validate), None, 10, epsilon, delta)
-
-
-def sms(path: Path, validate: bool) -> Data:
-    """Messages, spam or ham."""
-    lines = [line.split("\t", 1) for line in path.read_text(encoding="utf-8").splitlines()]
-    task = made("text", {"chars": 200}, ("ham", "spam"))
-    table = _texts(task.columns, [(text, label) for label, text in lines])
-    return Data(task, "text", *_split(table, validate), None, 8, 3.0, 1e-5)
-
-
-def _texts(columns: Sequence[Column], rows: list[tuple[str, str]]) -> Table:
-    texts, labels = zip(*rows, strict=True)
-    return Table(
-        {
-            columns[0].name: column_array(columns[0], list(texts)),
-            LABEL: column_array(columns[1], list(labels)),
-        }
-    )
-
-
-def census(validate: bool) -> Data:
-    """A table as a census has: mixed columns, drawn by scikit-learn; ranges are declared, not estimated."""
-    from sklearn.datasets import make_classification
-
-    x, y = make_classification(
-        20_000, 12, n_informative=8, n_redundant=2, class_sep=1.2, flip_y=0.05, random_state=1
-    )
-    columns = {f"n{at}": x[:, at] for at in range(10)}
-    for at in (10, 11):  # two of them as categories
-        cuts = np.digitize(x[:, at], [-2, -1, 0, 1, 2])
-        columns[f"c{at}"] = np.array([f"k{each}" for each in cuts], object)
-    options = {
-        "numbers": [f"n{at}:-6:6" for at in range(10)],
-        "categories": ["c10", "c11"],
-        "knots": 9,
-    }
-    task = made("table", options, ("no", "yes"))
-    columns[LABEL] = np.array([("no", "yes")[each] for each in y], object)
-    return Data(task, "table", *_split(Table(columns), validate), None, 4, 3.0, 1e-5)
-
-
-def _split(table: Table, validate: bool) -> tuple[Table, Table]:
-    order = np.random.default_rng(0).permutation(len(table))
-    cut = len(order) * 4 // 5
-    training, test = table.take(order[:cut]), table.take(order[cut:])
-    return _validated(training, test) if validate else (training, test)
-
-
-def _validated(training: Table, _: Table) -> tuple[Table, Table]:
-    """A part of the training examples in the place of those that nobody may choose on."""
-    cut = int(len(training) * VALIDATED)
-    return training.take(slice(cut, None)), training.take(slice(cut))
-
-
 # ---- figures ----
 
 
@@ -273,6 +164,7 @@ def figures(data: Data, seeds: int) -> dict[str, Any]:
         models.append(held.accuracy(weights))
         seconds.append(took)
         shipped.append(_shipped(data, weights))
+    sums = secure_sums(data.partners, whole.values, whole.bits, AWAY)
     found: dict[str, Any] = {
         "federated": _spread(models),
         "central": _spread(
@@ -286,6 +178,8 @@ def figures(data: Data, seeds: int) -> dict[str, Any]:
         "cpu_s_per_partner_round": mean(seconds),
         "milliseconds of a round": closed_form(held),
         "exposures": {each.who: each.epsilon for each in adversaries(whole)},
+        "secure sum is exact": sums["secure_sum_exact"],
+        "membership, auc": membership(held, weights),
     }
     if data.name == "table":
         found["scikit-learn, no privacy"] = without_privacy(data)
@@ -294,6 +188,35 @@ def figures(data: Data, seeds: int) -> dict[str, Any]:
     for bits in SMALL:
         found[f"upload, {bits} bits"] = _upload(held, bits, seeds)
     return found
+
+
+def membership(held: Held, weights: Weights) -> float:
+    """How well the loss tells examples that the model has seen from the test examples; .5: not at all.
+    benchmarks.attacks has stronger attacks."""
+    task, count = held.data.task, min(len(held.inputs), len(held.test))
+    seen = task.scores(weights, held.inputs[:count])
+    members = losses(seen, task.targets(held.data.training)[:count])
+    return by_loss(members, losses(task.scores(weights, held.test), held.targets)).auc
+
+
+def deployed() -> float | None:
+    """How many times longer the same rounds take in processes of their own: `benchmarks.deployment`, in the
+    environment that the product runs in; None where only this one is installed."""
+    python = Path(sys.prefix.removesuffix("-federated")) / "bin" / "python"
+    if not python.exists():
+        return None
+    command = [str(python), "-m", "benchmarks.deployment", "--json"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+    ratio: float = json.loads(done.stdout.splitlines()[-1])["wall_ratio_to_one_process"]
+    return ratio
+
+
+def without_public(data: Data, seeds: int) -> dict[str, float]:
+    """The federated accuracy alone, of pictures whose features nothing whitens."""
+    held = Held(data, initial_weights(data.task, data.name))
+    spec = spec_of(data, data.partners)
+    reached = [held.accuracy(train(spec, held, held.data.shares(s), s)[0]) for s in range(seeds)]
+    return _spread(reached)
 
 
 def closed_form(held: Held) -> dict[str, float]:
@@ -389,13 +312,13 @@ def _upload(held: Held, bits: int, seeds: int) -> dict[str, float]:
     return {**_spread(reached), "times smaller": 4 * spec.parameters / packed}
 
 
-def summary(found: dict[str, Any], no_public: float | None, seconds: float) -> dict[str, Any]:
-    """The one JSON object; null where another benchmark measures it (docs/benchmarks.md)."""
+def summary(found: dict[str, Any]) -> dict[str, Any]:
+    """The one JSON object; null is what this task, or this machine, has not."""
     exposures = found["exposures"]
     return {
         "accuracy_federated": found["federated"]["mean"],
         "accuracy_central": found["central"]["mean"],
-        "accuracy_no_public": no_public,
+        "accuracy_no_public": found.get("no public", {}).get("mean"),
         "accuracy_int8": found["accuracy int8"]["mean"],
         "accuracy_int4": found["accuracy int4"]["mean"],
         "epsilon": found["epsilon"],
@@ -405,8 +328,11 @@ def summary(found: dict[str, Any], no_public: float | None, seconds: float) -> d
         "int4_ratio": found["int4 times smaller"]["mean"],
         "upload_ratio_8bit": found["upload, 8 bits"]["times smaller"],
         "upload_ratio_4bit": found["upload, 4 bits"]["times smaller"],
+        "secure_sum_exact": found["secure sum is exact"],
         "cpu_s_per_partner_round": found["cpu_s_per_partner_round"],
-        "seconds": seconds,
+        "wall_ratio_to_one_process": found["wall time beside one process"],
+        "mia_auc": found["membership, auc"],
+        "seconds": found["seconds"],
     }
 
 
@@ -422,11 +348,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--validate", action="store_true", help="measure on training examples")
     parser.add_argument("--no-public", action="store_true", help="pictures: leave that run out")
+    parser.add_argument(
+        "--no-deployment", action="store_true", help="leave the job of several processes out"
+    )
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     if given.task != "table" and given.data is None:
         parser.error(f"--task {given.task} needs --data")
-    began, no_public = time.monotonic(), None
+    began = time.monotonic()
     match given.task:
         case "pictures":
             data = pictures(given.data, given.dims, given.validate)
@@ -438,16 +367,11 @@ def main() -> None:
             data = census(given.validate)
     found = figures(data, given.seeds)
     if given.task == "pictures" and not given.no_public:
-        bare = pictures(given.data, 0, given.validate)
-        held = Held(bare, initial_weights(bare.task, bare.name))
-        spec = spec_of(bare, bare.partners)
-        reached = [
-            held.accuracy(train(spec, held, held.data.shares(s), s)[0]) for s in range(given.seeds)
-        ]
-        found["no public"] = _spread(reached)
-        no_public = found["no public"]["mean"]
+        found["no public"] = without_public(pictures(given.data, 0, given.validate), given.seeds)
+    found["wall time beside one process"] = None if given.no_deployment else deployed()
+    found["seconds"] = time.monotonic() - began
     show(found) if not given.json else print(json.dumps(found), file=sys.stderr)
-    print(json.dumps(summary(found, no_public, time.monotonic() - began)))
+    print(json.dumps(summary(found)))
 
 
 if __name__ == "__main__":

@@ -118,7 +118,7 @@ def reached(*entries: str) -> dict[str, str]:
 
 
 TRAINING_BENCHMARKS = (
-    *("attacks", "deployment_alone", "federated", "privacy_oracle", "robustness"),
+    *("attacks", "deployment_alone", "federated", "federated_data", "privacy_oracle", "robustness"),
     *("secure_sums", "simulated_clients", "training"),
 )
 
