@@ -36,6 +36,7 @@ from torch.nn import functional as F
 from benchmarks.federated_data import Data, census, names, pictures, sms
 from benchmarks.report import show
 from benchmarks.secure_sums import run as secure_sums
+from coordinator.training.opening import noise_parties_for
 from federated.aggregate import Aggregator
 from federated.attacks import by_loss, losses
 from federated.data import Kind, Table, private
@@ -60,7 +61,8 @@ AWAY: Final = 2  # partners, of those whose sum is checked
 
 
 def spec_of(data: Data, partners: int, bits: int | None = None) -> TrainingSpec:
-    """The task's recipe at the data's epsilon, for so many partners who all have to be there."""
+    """The task's recipe at the data's epsilon, for so many partners who all have to be there. As in a job,
+    the noise is enough without those who might tell each other theirs."""
     recipe = data.task.recipe(len(data.training))
     size = initial_weights(data.task, data.name, data.public).vector.size
     spec = TrainingSpec(
@@ -82,7 +84,7 @@ def spec_of(data: Data, partners: int, bits: int | None = None) -> TrainingSpec:
         delta=data.delta,
         expected_examples=len(data.training),
         cohorts=0,
-        noise_parties=partners,
+        noise_parties=noise_parties_for(partners, partners),
         step=1,
         bits=32,
         values=size,
