@@ -86,7 +86,7 @@ types: $(STAMP) $(TRAINING_STAMP) ## Types only
 	$(BIN)/mypy
 	$(BIN)/mypy --cache-dir .mypy_cache/federated --python-executable $(TRAINING_BIN)/python \
 	    $$(find federated node/training coordinator/training tests/federated -name '*.py') \
-	    tests/federated_lab*.py tests/training_lab.py benchmarks/training.py benchmarks/federated*.py benchmarks/simulated_clients.py \
+	    tests/federated_lab*.py tests/training_lab.py benchmarks/training.py benchmarks/federated*.py benchmarks/correlated_noise.py benchmarks/simulated_clients.py \
 	    benchmarks/attacks.py benchmarks/robustness.py commonhold/cli/federated*.py commonhold/cli/model.py commonhold/cli/model_log.py
 
 format: $(STAMP) ## Format the code

@@ -118,7 +118,15 @@ def reached(*entries: str) -> dict[str, str]:
 
 
 TRAINING_BENCHMARKS = (
-    *("attacks", "deployment_alone", "federated", "federated_data", "privacy_oracle", "robustness"),
+    *(
+        "attacks",
+        "correlated_noise",
+        "deployment_alone",
+        "federated",
+        "federated_data",
+        "privacy_oracle",
+        "robustness",
+    ),
     *("secure_sums", "simulated_clients", "training"),
 )
 
