@@ -45,7 +45,8 @@ def run() -> dict[str, dict[str, float]]:
 
 
 def bound(recipe: Recipe) -> dict[str, float]:
-    """With a, the weights of T rounds' noise in the last model: T times the sum of squares over the squared sum."""
+    """With a, the weights of T rounds' noise in the last model: T times the sum of squares over the square
+    of the sum."""
     weights = weights_of(recipe)
     ratio = float(recipe.rounds * np.sum(weights**2) / np.sum(weights) ** 2)
     noise = noise_multiplier_for(EPSILON, DELTA, recipe.sampling, recipe.rounds)
