@@ -6,7 +6,7 @@
 
 For each change first the tests named beside it, then, if they pass, all tests of the fold. A change that all
 of them pass has survived: a rule that could be lost tomorrow. Exit status: 0 all are noticed, 1 some survive,
-2 a change does not apply any more (the rule has moved: adapt the list in tools/rules_lost.py), or the tests
+2 a change does not apply any more (the rule has moved: adapt the list in tools/rules_lost/), or the tests
 fail without any change.
 """
 

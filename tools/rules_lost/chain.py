@@ -1,0 +1,291 @@
+"""What the log asks of the chain, and takes from it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rules_lost.mutant import Mutant
+
+CHAIN: Final = "unit/test_fold_chain.py"
+SETTLEMENT: Final = "unit/test_fold_settlement.py"
+_BONDS: Final = "protocol/rules/bonds.py"
+_CHAIN: Final = "protocol/rules/chain.py"
+_ASKS: Final = "protocol/rules/asks.py"
+_ATTESTING: Final = "protocol/rules/attesting.py"
+_SETTLING: Final = "protocol/rules/settling.py"
+
+MUTANTS: Final = (
+    Mutant(
+        "a settlement's assets may stand twice, or in any order",
+        _SETTLING,
+        "        [asset for asset, _ in totals] == ascending,\n",
+        "        True,\n",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "a settlement's root is what its operator says",
+        _SETTLING,
+        "require(payload.root == own.root,",
+        "require(True,",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "a settlement's totals are what its operator says",
+        _SETTLING,
+        "require(payload.totals == own.totals,",
+        "require(True,",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "a settlement's leaves are not counted",
+        _SETTLING,
+        "require(leaves == count,",
+        "require(True,",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "an epoch is settled before it is closed",
+        _SETTLING,
+        "require(body.epoch <= state.closed_epoch,",
+        "require(True,",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "a settlement names any attempt",
+        _SETTLING,
+        "require(body.attempt == view.attempt,",
+        "require(True,",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "a settlement stands on a root that nobody proposed",
+        _SETTLING,
+        "        body.epoch <= state.proposed_epoch + 1,\n",
+        "        True,\n",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "a settlement stands on a root that is not the log's",
+        _SETTLING,
+        "        before is None or own is None or before.payload == own,\n",
+        "        True,\n",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "another root is proposed for an epoch that has one",
+        _SETTLING,
+        "require(payload == known,",
+        "require(True,",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "the treasury of nobody is promised to nobody",
+        _SETTLING,
+        '        state.operator in state.members, "the op',
+        '        True, "the op',
+        SETTLEMENT,
+    ),
+    Mutant(
+        "an old question takes the new one's answers",
+        _ASKS,
+        "present.deadline_s >= ask.deadline_s",
+        "False",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "a question asks any set of witnesses",
+        _SETTLING,
+        "require(nonce == view.nonce,",
+        "require(True,",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "a question's deadline may have passed",
+        _SETTLING,
+        "require(deadline_s > view.time_s,",
+        "require(True,",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "any challenged root is upheld",
+        _SETTLING,
+        "        root.payload == state.payloads.get(body.epoch),\n",
+        "        True,\n",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "any set of witnesses is asked for",
+        _SETTLING,
+        "require(listed == witnesses_to_be(state),",
+        "require(True,",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "witnesses make room for themselves",
+        _SETTLING,
+        '        listed not in (view.witnesses, view.waiting), "these',
+        '        True, "these',
+        SETTLEMENT,
+    ),
+    Mutant(
+        "everybody attests",
+        _ATTESTING,
+        "require(signer in signers_of(state, kind, ask),",
+        "require(True,",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "a witness attests twice",
+        _ATTESTING,
+        "if (digest, signer) in state.attestations:",
+        "if False:",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "more is promised than came in",
+        "protocol/money/accounts.py",
+        "if asset != SHARES and total > state.received.get(asset, 0)",
+        "if False",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "contracts share an address",
+        _CHAIN,
+        "len(addresses) == len(CONTRACTS) and all(map(any, addresses)),",
+        "True,",
+        CHAIN,
+    ),
+    Mutant(
+        "blocks are left out, or read twice",
+        _CHAIN,
+        "require(body.first == first,",
+        "require(True,",
+        CHAIN,
+    ),
+    Mutant(
+        "the chain's time runs backwards",
+        _CHAIN,
+        "require(body.last_time >= state.onchain.time_s,",
+        "require(True,",
+        CHAIN,
+    ),
+    Mutant(
+        "a log is of a block that was not read",
+        _CHAIN,
+        "require(body.first <= log.block <= body.last,",
+        "require(True,",
+        CHAIN,
+    ),
+    Mutant(
+        "logs stand in any order, or twice",
+        _CHAIN,
+        "require((log.block, log.log_index) > place,",
+        "require(True,",
+        CHAIN,
+    ),
+    Mutant(
+        "a block has two hashes",
+        _CHAIN,
+        "require(known == log.block_hash,",
+        "require(True,",
+        CHAIN,
+    ),
+    Mutant(
+        "logs of strangers belong",
+        _CHAIN,
+        "require(events.belongs(deployment, assets, log),",
+        "require(True,",
+        CHAIN,
+    ),
+    Mutant(
+        "assets that nobody listed bring revenue",
+        _CHAIN,
+        "require(self._listed.get(event.asset) is not None,",
+        "require(True,",
+        CHAIN,
+    ),
+    Mutant(
+        "more comes in than the vault counts",
+        _CHAIN,
+        "require(received <= ASSET_AMOUNT_MAX,",
+        "require(True,",
+        CHAIN,
+    ),
+    Mutant(
+        "an epoch's root may be any epoch's",
+        _CHAIN,
+        "require(event.epoch == self.view.posted + 1,",
+        "require(True,",
+        CHAIN,
+    ),
+    Mutant(
+        "roots come into force in any order",
+        _CHAIN,
+        "require(event.epoch == self.view.epoch + 1,",
+        "require(True,",
+        CHAIN,
+    ),
+    Mutant(
+        "another root comes into force than was posted",
+        _CHAIN,
+        "require(root.payload.root == event.root,",
+        "require(True,",
+        CHAIN,
+    ),
+    Mutant(
+        "what is in force is undone",
+        _CHAIN,
+        "require(self.view.epoch < event.epoch,",
+        "require(True,",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "what is behind an undone root stays",
+        _CHAIN,
+        "range(event.epoch, self.view.posted + 1)",
+        "range(event.epoch, event.epoch + 1)",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "what was shared out is shared out again",
+        _CHAIN,
+        "    _set_overshared(state, deposit.asset, over + shared)\n",
+        "    _set_overshared(state, deposit.asset, over)\n",
+        CHAIN,
+    ),
+    Mutant(
+        "an old rewind is played again",
+        _CHAIN,
+        '    require_next(record.body.serial, state.rewinds, "the operator")\n',
+        "",
+        CHAIN,
+    ),
+    Mutant(
+        "a slash takes what leaves first",
+        _BONDS,
+        "active = min(slash.amount, bond.active)",
+        "active = max(0, slash.amount - bond.leaving)",
+        CHAIN,
+    ),
+    Mutant(
+        "answered questions are asked on",
+        _CHAIN,
+        "    _forget_old(state)\n    drop_moot(state)\n",
+        "    _forget_old(state)\n",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "ranges are kept for ever",
+        _CHAIN,
+        "for first in ranges[:-RANGES_MAX]:",
+        "for first in ranges[:0]:",
+        CHAIN,
+    ),
+    Mutant(
+        "a mint is a claim",
+        _CHAIN,
+        "if event.sender == self._deployment.settlement:",
+        "if True:",
+        CHAIN,
+    ),
+)

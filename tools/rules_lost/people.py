@@ -1,0 +1,342 @@
+"""Who may join, and who answers for what with a bond."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rules_lost.mutant import Mutant
+
+ADMISSION: Final = "unit/test_fold_admission.py"
+BONDS: Final = "unit/test_fold_bonds.py"
+FAULTS: Final = "unit/test_fold_faults.py"
+SETTLEMENT: Final = "unit/test_fold_settlement.py"
+_ADMISSION: Final = "protocol/rules/admission.py"
+_BONDS: Final = "protocol/rules/bonds.py"
+_FAULTS: Final = "protocol/rules/faults.py"
+_INVITATION: Final = "protocol/invitation.py"
+_NETWORK: Final = "protocol/rules/network.py"
+_PEOPLE: Final = "protocol/rules/people.py"
+_ASKS: Final = "protocol/rules/asks.py"
+
+MUTANTS: Final = (
+    Mutant(
+        "anybody joins",
+        _ADMISSION,
+        'require(invited, "one joins',
+        'require(True, "one joins',
+        ADMISSION,
+    ),
+    Mutant(
+        "the operator needs an invitation",
+        _ADMISSION,
+        "if person == state.operator or admission not in TAKES_INVITATIONS:",
+        "if admission not in TAKES_INVITATIONS:",
+        ADMISSION,
+    ),
+    Mutant(
+        "an open network takes invitations",
+        _ADMISSION,
+        'require(not invited, "nobody',
+        'require(True, "nobody',
+        ADMISSION,
+    ),
+    Mutant("a stranger invites", _ADMISSION, "if inviter is None:", "if False:", ADMISSION),
+    Mutant(
+        "an invitation's key has any length",
+        _ADMISSION,
+        "len(invitation.key) == KEY_BYTES",
+        "True",
+        ADMISSION,
+    ),
+    Mutant(
+        "what an inviter signed is not checked",
+        _ADMISSION,
+        "VerifyKey(key).verify(message, signature)",
+        "pass",
+        ADMISSION,
+    ),
+    Mutant(
+        "an inviter does not sign the key",
+        _INVITATION,
+        "INVITATION_DOMAIN + network + key +",
+        "INVITATION_DOMAIN + network +",
+        ADMISSION,
+    ),
+    Mutant(
+        "an inviter does not sign the epoch",
+        _INVITATION,
+        'network + key + epoch.to_bytes(EPOCH_BYTES, "big")',
+        "network + key",
+        ADMISSION,
+    ),
+    Mutant(
+        "whoever reads the log joins with what stands there",
+        _INVITATION,
+        "ACCEPTANCE_DOMAIN + network + person",
+        "ACCEPTANCE_DOMAIN + network",
+        ADMISSION,
+    ),
+    Mutant(
+        "an invitation is good for many",
+        _ADMISSION,
+        "invitation.key not in state.invitations",
+        "True",
+        ADMISSION,
+    ),
+    Mutant(
+        "an invitation is good for ever",
+        _ADMISSION,
+        "state.epoch <= invitation.epoch,",
+        "True,",
+        ADMISSION,
+    ),
+    Mutant(
+        "who invites has no budget",
+        _ADMISSION,
+        "if invitation_budget(state, inviter) == 0:",
+        "if False:",
+        ADMISSION,
+    ),
+    Mutant(
+        "inviting takes no standing",
+        _ADMISSION,
+        ">= state.policy.invite_standing * PPM",
+        ">= 0",
+        ADMISSION,
+    ),
+    Mutant("budgets are for ever", _ADMISSION, "state.invited.clear()", "pass", ADMISSION),
+    Mutant(
+        "a member joins again by an invitation",
+        _PEOPLE,
+        'require(not body.HasField("invitation"), "this person',
+        'require(True, "this person',
+        ADMISSION,
+    ),
+    Mutant(
+        "a name has no quota",
+        _ADMISSION,
+        "if left is not None and items > left:",
+        "if False:",
+        ADMISSION,
+    ),
+    Mutant(
+        "a quota forgets what came before",
+        _ADMISSION,
+        "state.submitted.get(person, 0) + items",
+        "items",
+        ADMISSION,
+    ),
+    Mutant(
+        "a quota does not grow with standing",
+        _ADMISSION,
+        "standing(state, person) * policy.items_per_standing // PPM",
+        "0",
+        ADMISSION,
+    ),
+    Mutant("a quota is for ever", _ADMISSION, "state.submitted.clear()", "pass", ADMISSION),
+    Mutant(
+        "what waits does not count",
+        _ADMISSION,
+        "count_submitted(state, queue[1], state.waiting.count(queue))",
+        "pass",
+        ADMISSION,
+    ),
+    Mutant(
+        "who logs a wrong root takes the proof away",
+        _ASKS,
+        "return not is_next and not _is_contradicted(state, ask)",
+        "return not is_next",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "what was signed before an attempt was undone is kept",
+        _ASKS,
+        "other and root.attempt == ask.attempt",
+        "other",
+        SETTLEMENT,
+    ),
+    Mutant(
+        "one is silent after fewer tosses",
+        _FAULTS,
+        "most == 0 or known.in_a_row < most",
+        "most == 0 or known.in_a_row < most - 1",
+        FAULTS,
+    ),
+    Mutant(
+        "silence costs where the policy asks nothing",
+        _FAULTS,
+        "most == 0 or known",
+        "known",
+        FAULTS,
+    ),
+    Mutant(
+        "a toss does not end a silence",
+        "protocol/rules/drawing.py",
+        "row = 0 if tossed else",
+        "row =",
+        FAULTS,
+    ),
+    Mutant(
+        "the first of the same is the first in the index",
+        "protocol/rules/sealing.py",
+        "found = sorted(self._copies.same(reading), key=lambda key: self._state.items[key].place)",
+        "found = list(self._copies.same(reading))",
+        "unit/test_fold_flags.py",
+    ),
+    Mutant(
+        "one answer decides gold that may be a copy",
+        "protocol/review/decisions.py",
+        "quorate = many or (is_gold and not item.resembles)",
+        "quorate = many or (is_gold and not item.resembles)",
+        "unit/test_fold_flags.py",
+    ),
+    Mutant(
+        "the author of everything has a share of the work",
+        "protocol/review/sampling.py",
+        "able = sum(candidate.person not in barred for candidate in candidates)",
+        "able = len(candidates)",
+        "property/test_money_and_draws.py",
+    ),
+    Mutant(
+        "evidence of a slash is anything",
+        _FAULTS,
+        "require(body.evidence == evidence,",
+        "require(True,",
+        FAULTS,
+    ),
+    Mutant(
+        "one silence costs again",
+        _FAULTS,
+        "(body.bond, body.evidence) not in state.accused",
+        "True",
+        FAULTS,
+    ),
+    Mutant(
+        "a slash takes any amount",
+        _FAULTS,
+        "0 < amount == silence_amount(state, bond)",
+        "0 < amount",
+        FAULTS,
+    ),
+    Mutant(
+        "a slash takes nothing",
+        _FAULTS,
+        "0 < amount == silence_amount(state, bond)",
+        "amount <= silence_amount(state, bond)",
+        FAULTS,
+    ),
+    Mutant(
+        "any fault is silence",
+        _FAULTS,
+        "body.fault == pb.FAULT_SILENCE",
+        "True",
+        FAULTS,
+    ),
+    Mutant(
+        "what leaves answers for nothing",
+        _FAULTS,
+        "(bond.active + bond.leaving) *",
+        "bond.active *",
+        FAULTS,
+    ),
+    Mutant(
+        "a slash that was proposed is asked for still",
+        _ASKS,
+        "return ask.accused is None or ask.accused in state.accused",
+        "return False",
+        FAULTS,
+    ),
+    Mutant(
+        "a policy punishes one missed toss",
+        _NETWORK,
+        "policy.silence_tosses == 0 or policy.silence_tosses >= SILENCE_TOSSES_MIN",
+        "True",
+        FAULTS,
+    ),
+    Mutant(
+        "silence costs everything",
+        _NETWORK,
+        "policy.silence_ppm <= SILENCE_PPM_MAX",
+        "True",
+        FAULTS,
+    ),
+    Mutant("nobody needs a bond", _ADMISSION, "    if bonded:\n", "    if False:\n", BONDS),
+    Mutant(
+        "a bond is for the invited, too, where either will do",
+        _ADMISSION,
+        "(admission == pb.ADMISSION_EITHER and invited)",
+        "False",
+        BONDS,
+    ),
+    Mutant(
+        "who has a bond needs no invitation where both are asked for",
+        _ADMISSION,
+        "elif admission != pb.ADMISSION_EITHER:",
+        "elif admission == pb.ADMISSION_INVITATION:",
+        BONDS,
+    ),
+    Mutant(
+        "a bond vouches for everybody",
+        _BONDS,
+        "Vouched(\n                known.active + bond.active - before.active,",
+        "Vouched(\n                10**30,",
+        BONDS,
+    ),
+    Mutant(
+        "what leaves vouches still",
+        _ADMISSION,
+        "active, deployment = bond_of(state, person).active, state",
+        "its = bond_of(state, person); active, deployment = its.active + its.leaving, state",
+        BONDS,
+    ),
+    Mutant(
+        "a slash takes nothing of what vouches",
+        _BONDS,
+        "bond = replace(bond, active=bond.active - active, leaving=leaving)",
+        "bond = replace(bond, leaving=leaving)",
+        BONDS,
+    ),
+    Mutant(
+        "a bond may leave once one has joined",
+        _ADMISSION,
+        "is_kept_by_bond(state, person) and bond_missing(state, person) > 0",
+        "False",
+        BONDS,
+    ),
+    Mutant(
+        "a bond is asked of who was invited",
+        _ADMISSION,
+        "member is not None and member.is_bonded",
+        "member is not None",
+        BONDS,
+    ),
+    Mutant(
+        "an open network asks for bonds",
+        _ADMISSION,
+        "return joined and state.policy.admission != pb.ADMISSION_OPEN",
+        "return joined",
+        BONDS,
+    ),
+    Mutant(
+        "who lacks a bond is drawn",
+        _ADMISSION,
+        "        if not lacks_bond(state, person):\n            yield",
+        "        if True:\n            yield",
+        BONDS,
+    ),
+    Mutant("who lacks a bond invites", _ADMISSION, " and not lacks_bond(state, person)", "", BONDS),
+    Mutant(
+        "a policy's bond is of nothing",
+        "protocol/rules/network.py",
+        "least_bond(policy) > 0 or policy.admission not in TAKES_BONDS",
+        "least_bond(policy) >= 0",
+        BONDS,
+    ),
+    Mutant(
+        "no bond has two spellings",
+        "protocol/rules/network.py",
+        "amount > 0 or not policy.bond",
+        "True",
+        BONDS,
+    ),
+)
