@@ -37,7 +37,8 @@ from commonground.client import CoordinatorClient, Lie
 from commonground.directory import Directory
 from commonground.files import replace_file
 from commonground.locks import alone
-from commonground.p2p import Denial, DialRule, Grant, PeerHost, PeerPolicy
+from commonground.p2p import Denial, DialRule, Grant, PeerPolicy
+from commonground.p2p.host import PeerHost
 from commonground.places import read_networks
 from node.alarms import AlarmFiles
 from node.announce import Announcer

@@ -9,9 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from eth_keys.datatypes import PrivateKey
-from eth_utils.exceptions import ValidationError
-
 from contracts.spending import Spending
 from protocol.errors import ConfigError, StateError
 from protocol.money.payout import binding_digest
@@ -58,6 +55,11 @@ class Wallet:
     __slots__ = ("_address", "_key", "_spending")
 
     def __init__(self, key: bytes, spending: Spending | None = None) -> None:
+        from eth_keys.datatypes import (
+            PrivateKey,
+        )  # a tenth of a second, and few commands have a wallet
+        from eth_utils.exceptions import ValidationError
+
         self._spending = spending
         try:
             self._key = PrivateKey(key)
