@@ -33,6 +33,7 @@ from protocol.limits import KEY_BYTES, SIGNATURE_BYTES
 from protocol.log.commitments import network_id
 from protocol.log.envelope import Signer
 from protocol.log.note import Checkpoint, Note, Verifier
+from protocol.money.payout import address_of
 from protocol.rules.people import check_delegation, delegation_message
 from protos.gen import records_pb2 as pb
 
@@ -93,7 +94,7 @@ class Keys:
     @property
     def account(self) -> bytes:
         """The operator's account on chain: 20 bytes."""
-        return self._chain_key().public_key.to_canonical_address()
+        return address_of(self._chain_key().public_key.to_bytes())
 
     def _chain_key(self) -> PrivateKey:
         from eth_keys.datatypes import (

@@ -38,6 +38,7 @@ from protocol.identity import KeyId, PersonId, name_of, peer_id_of, person_of_ro
 from protocol.limits import KEY_BYTES
 from protocol.log.envelope import seal
 from protocol.log.strict import canonical
+from protocol.money.payout import address_of
 from protocol.rules.people import delegation_message
 from protos.gen import records_pb2 as pb
 
@@ -155,7 +156,7 @@ class NodeKeys:
     @property
     def payout_address(self) -> bytes:
         """The 20-byte address of the payout key."""
-        return self._payout_key().public_key.to_canonical_address()
+        return address_of(self._payout_key().public_key.to_bytes())
 
     def sign_payout(self, digest: bytes) -> bytes:
         """The 65-byte signature r, s, v of a 32-byte EIP-712 digest; v is 27 or 28."""
