@@ -24,7 +24,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from commonground.p2p import Denial, DialRule, Grant, OpenBlob, PeerHost, PeerPolicy
+from commonground.p2p import Denial, DialRule, Grant, OpenBlob, PeerPolicy
+from commonground.p2p.host import PeerHost
 from node.blobs import commit_content
 
 MEGABYTE = 1_000_000

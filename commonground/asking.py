@@ -11,13 +11,15 @@ import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
-from commonground.addresses import Announcement
-from commonground.directory import Directory
 from commonground.p2p.limits import REQUESTS_BURST, REQUESTS_PER_SECOND
 from commonground.rates import Buckets
 from protocol.identity import KeyId
+
+if TYPE_CHECKING:  # with grpc, for which whoever only reads what was fetched need not wait
+    from commonground.addresses import Announcement
+    from commonground.directory import Directory
 
 # A node takes more than REQUESTS_PER_SECOND for an attack and bans whoever makes them. We stay well below,
 # since a node's visits for checkpoints count, too.

@@ -12,7 +12,6 @@ import hmac
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final
@@ -21,6 +20,7 @@ import grpc
 from grpc import StatusCode, aio
 
 from commonground.addresses import now_ms
+from commonground.receipts import Lie, Receipt, UnknownKey
 from commonground.status import error_of
 from protocol.errors import Misbehaviour, Reject, Unreachable
 from protocol.identity import KeyId
@@ -53,35 +53,6 @@ _OPTIONS: Final = (
 )
 _LOOK_SECONDS: Final = 0.5
 _SILENT: Final = "check your connection; nothing is lost, try again later"
-
-
-class Lie(Misbehaviour):
-    """Misbehaviour that can be shown to others: `evidence` is what was signed, as received."""
-
-    def __init__(self, kind: str, message: str, evidence: Sequence[bytes]) -> None:
-        super().__init__(message, "do not go on with this network; show others the evidence")
-        self.kind = kind
-        self.evidence = tuple(evidence)
-
-
-class UnknownKey(Unreachable):
-    """A receipt by a key that the caller has not read of. Proves nothing yet, for or against the log."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "the log signs with a key that this node has not read of yet",
-            "the log itself names it: `commonhold node start` reads on and sends again. If it finds no such"
-            " key, ask the operator",
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """The log's signed promise that it holds our record, checked. `raw` is the api.Receipt."""
-
-    index: int
-    checkpoint: bytes
-    raw: bytes
 
 
 class CoordinatorClient:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from commonground.addresses import Announcement, now_ms, open_announcement
-from commonground.client import CoordinatorClient
 from protocol.errors import Reject
 from protocol.identity import KeyId, PersonId
 from protocol.rules.people import keys_of
 from protocol.state import State
+
+if TYPE_CHECKING:  # with gRPC, for which whoever only reads what is here need not wait
+    from commonground.client import CoordinatorClient
 
 log = logging.getLogger(__name__)
 

@@ -19,13 +19,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
-
-import httpx
+from typing import TYPE_CHECKING, Any, Final
 
 from contracts import url as urls
 from protocol.depth import load_json
 from protocol.errors import ConfigError, LocalError, Unreachable
+
+if TYPE_CHECKING:  # many a command imports us, few ask a chain: httpx takes a tenth of a second
+    import httpx
 
 CONNECT_TIMEOUT_S: Final = 10.0
 #: From the first byte sent to the last one received.
@@ -123,6 +124,8 @@ class Endpoint:
     """A connection to one endpoint. Raises ConfigError for what is no address of one."""
 
     def __init__(self, url: str, clock: Clock | None = None) -> None:
+        import httpx
+
         urls.check(url)
         self._url = url
         self._clock = clock or Clock()
@@ -204,6 +207,8 @@ class Endpoint:
 
     def _post(self, body: bytes) -> _Answer | _Again:
         """Send one request and read the answer, within ANSWER_TIMEOUT_S and ANSWER_BYTES_MAX."""
+        import httpx
+
         started = self._clock.now()
         try:
             with self._client.stream("POST", self._url, content=body) as response:
@@ -230,6 +235,8 @@ class Endpoint:
 
     def _failed(self, problem: Exception) -> _Again:
         """Return what to do after an exception; raise it as ours where repeating is no use."""
+        import httpx
+
         if isinstance(problem, TooMuch):
             raise problem
         if isinstance(problem, httpx.ReadTimeout | httpx.WriteTimeout):
@@ -336,6 +343,8 @@ def _authorities(url: str) -> ssl.SSLContext:
     """
     if not urls.is_encrypted(url):
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    import httpx
+
     try:
         return httpx.create_ssl_context()
     except OSError as error:

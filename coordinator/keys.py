@@ -14,8 +14,6 @@ Operator and log have separate keys, so that a log key kept in hardware never si
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import re
 import secrets
 from collections.abc import Iterable
@@ -23,13 +21,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-from eth_keys.datatypes import PrivateKey
 from nacl.signing import SigningKey
 
 from commonground.files import write_new
@@ -40,13 +33,15 @@ from protocol.limits import KEY_BYTES, SIGNATURE_BYTES
 from protocol.log.commitments import network_id
 from protocol.log.envelope import Signer
 from protocol.log.note import Checkpoint, Note, Verifier
+from protocol.money.payout import address_of
 from protocol.rules.people import check_delegation, delegation_message
 from protos.gen import records_pb2 as pb
 
+if TYPE_CHECKING:
+    from eth_keys.datatypes import PrivateKey
+
 # The name that every node checks the certificate for, wherever the coordinator moves to.
 TLS_NAME: Final = "commonhold"
-# Nodes pin this very certificate; an early end would only cut them off.
-_TLS_DAYS: Final = 3_650
 # Order of secp256k1 (SEC 2, section 2.4.1): a secret is below it and not zero.
 _SECP256K1_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 _SECRET_FILES: Final = ("chain.key", "tls.key")
@@ -93,13 +88,20 @@ class Keys:
 
     def sign_payout(self, digest: bytes) -> bytes:
         """Signs for the operator's account on chain: 65 bytes, lower s, v of 27 or 28."""
-        signature = PrivateKey(self.chain_secret).sign_msg_hash(digest).to_bytes()
+        signature = self._chain_key().sign_msg_hash(digest).to_bytes()
         return signature[:64] + bytes([signature[64] + 27])
 
     @property
     def account(self) -> bytes:
         """The operator's account on chain: 20 bytes."""
-        return PrivateKey(self.chain_secret).public_key.to_canonical_address()
+        return address_of(self._chain_key().public_key.to_bytes())
+
+    def _chain_key(self) -> PrivateKey:
+        from eth_keys.datatypes import (
+            PrivateKey,
+        )  # a tenth of a second, and most commands need no chain
+
+        return PrivateKey(self.chain_secret)
 
     @property
     def operator(self) -> PersonId:
@@ -152,8 +154,9 @@ class Keys:
     @property
     def tls_fingerprint(self) -> bytes:
         """SHA-256 of the DER certificate, which the network link carries."""
-        certificate = x509.load_pem_x509_certificate(self.tls_certificate)
-        return certificate.fingerprint(hashes.SHA256())
+        from coordinator.certificates import fingerprint  # few commands show a link or make keys
+
+        return fingerprint(self.tls_certificate)
 
 
 def create_keys(home: Home, config: Config, chain_secret: bytes | None = None) -> None:
@@ -161,6 +164,8 @@ def create_keys(home: Home, config: Config, chain_secret: bytes | None = None) -
 
     `chain_secret` (32 bytes) is that of an account which exists already.
     """
+    from coordinator.certificates import made_certificate
+
     seeds = {name: secrets.token_bytes(32) for name in (_ROOT_FILE, "operator.key", "log.key")}
     for name, seed in seeds.items():
         write_new(home.path / name, _hex_line(seed))
@@ -173,14 +178,9 @@ def create_keys(home: Home, config: Config, chain_secret: bytes | None = None) -
     if chain_secret is None:
         chain_secret = (1 + secrets.randbelow(_SECP256K1_ORDER - 1)).to_bytes(32, "big")
     write_new(home.path / "chain.key", _hex_line(chain_secret))
-    key = ec.generate_private_key(ec.SECP256R1())
-    pem = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    write_new(home.path / "tls.key", pem)
-    write_new(home.path / "tls.crt", _self_signed(key, config.host))
+    tls_key, certificate = made_certificate(config.host)
+    write_new(home.path / "tls.key", tls_key)
+    write_new(home.path / "tls.crt", certificate)
 
 
 def load_keys(home: Home, config: Config) -> Keys:
@@ -270,38 +270,6 @@ def log_verifier(name: str, public_key: bytes) -> Verifier:
     """The log's name and key: the network's name made safe for a note, and unique by its key."""
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "network"
     return Verifier(f"commonhold/{slug}-{sha256(public_key).hexdigest()[:8]}", public_key)
-
-
-def _self_signed(key: ec.EllipticCurvePrivateKey, host: str) -> bytes:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, TLS_NAME)])
-    now = datetime.datetime.now(datetime.UTC)
-    local = ipaddress.ip_address("127.0.0.1")
-    names: dict[x509.GeneralName, None] = {  # a dict keeps the order and drops repetitions
-        x509.DNSName(TLS_NAME): None,
-        x509.DNSName("localhost"): None,
-        x509.IPAddress(local): None,
-        _general_name(host): None,
-    }
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))  # clocks of nodes may be slow
-        .not_valid_after(now + datetime.timedelta(days=_TLS_DAYS))
-        .add_extension(x509.SubjectAlternativeName(list(names)), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    return certificate.public_bytes(serialization.Encoding.PEM)
-
-
-def _general_name(host: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(host))
-    except ValueError:
-        return x509.DNSName(host)
 
 
 def _hex_line(secret: bytes) -> bytes:

@@ -33,12 +33,14 @@ from typing import Final
 
 from commonground.addresses import now_ms
 from commonground.backoff import PATIENT
-from commonground.client import CoordinatorClient, Lie
+from commonground.client import CoordinatorClient
 from commonground.directory import Directory
 from commonground.files import replace_file
 from commonground.locks import alone
-from commonground.p2p import Denial, DialRule, Grant, PeerHost, PeerPolicy
+from commonground.p2p import Denial, DialRule, Grant, PeerPolicy
+from commonground.p2p.host import PeerHost
 from commonground.places import read_networks
+from commonground.receipts import Lie
 from node.alarms import AlarmFiles
 from node.announce import Announcer
 from node.answering import Answering

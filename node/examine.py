@@ -17,10 +17,8 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from commonground.addresses import Announcement
 from commonground.asking import Asking
 from commonground.carried import PART_BYTES_MAX
-from commonground.directory import Directory
 from node.config import ANY_CAMPAIGN
 from node.intake import check_fingerprint, fingerprint_content
 from node.original import Original
@@ -43,8 +41,10 @@ from protocol.tasks.question import question_of
 from protocol.tasks.shown import Shown
 from protos.gen import records_pb2 as pb
 
-if TYPE_CHECKING:  # libp2p takes half a second to import, and commands that only write do without
-    from commonground.p2p import PeerHost
+if TYPE_CHECKING:  # with libp2p and grpc, and commands that only read what was fetched do without
+    from commonground.addresses import Announcement
+    from commonground.directory import Directory
+    from commonground.p2p.host import PeerHost
 
 log = logging.getLogger(__name__)
 

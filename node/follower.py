@@ -33,11 +33,11 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import aclosing, asynccontextmanager, contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from commonground.addresses import now_ms
 from commonground.backoff import PATIENT
-from commonground.client import CoordinatorClient, Lie, Receipt
+from commonground.receipts import Lie, Receipt
 from node.alarmfile import BROKEN_RECEIPT, RULE, WENT_BACK
 from node.logkeys import announced_keys
 from node.rows import AlarmKind, AlarmRow, CheckpointRow, LogRow, OutboxRow, Withdrawn
@@ -60,6 +60,9 @@ from protocol.log.note import (
 from protocol.state import State
 from protocol.transition import Applied
 from protos.gen import api_pb2 as api
+
+if TYPE_CHECKING:  # with gRPC, for which whoever only reads what is here need not wait
+    from commonground.client import CoordinatorClient
 
 log = logging.getLogger(__name__)
 

@@ -24,9 +24,8 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from eth_keys.datatypes import PrivateKey
 from google.protobuf.message import Message
 from nacl import pwhash
 from nacl.exceptions import CryptoError
@@ -39,8 +38,12 @@ from protocol.identity import KeyId, PersonId, name_of, peer_id_of, person_of_ro
 from protocol.limits import KEY_BYTES
 from protocol.log.envelope import seal
 from protocol.log.strict import canonical
+from protocol.money.payout import address_of
 from protocol.rules.people import delegation_message
 from protos.gen import records_pb2 as pb
+
+if TYPE_CHECKING:
+    from eth_keys.datatypes import PrivateKey
 
 PASSPHRASE_FILE_VARIABLE: Final = "COMMONHOLD_PASSPHRASE_FILE"  # noqa: S105
 PASSPHRASE_BYTES_MAX: Final = 1024
@@ -153,12 +156,17 @@ class NodeKeys:
     @property
     def payout_address(self) -> bytes:
         """The 20-byte address of the payout key."""
-        return PrivateKey(self.payout_secret).public_key.to_canonical_address()
+        return address_of(self._payout_key().public_key.to_bytes())
 
     def sign_payout(self, digest: bytes) -> bytes:
         """The 65-byte signature r, s, v of a 32-byte EIP-712 digest; v is 27 or 28."""
-        signature = PrivateKey(self.payout_secret).sign_msg_hash(digest).to_bytes()
+        signature = self._payout_key().sign_msg_hash(digest).to_bytes()
         return signature[:64] + bytes([signature[64] + _V_OFFSET])
+
+    def _payout_key(self) -> PrivateKey:
+        from eth_keys.datatypes import PrivateKey  # a tenth of a second, and few commands pay
+
+        return PrivateKey(self.payout_secret)
 
     def seal(self, kind: str, record: Message) -> bytes:
         """A serialised envelope that holds the record, signed."""

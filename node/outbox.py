@@ -14,16 +14,19 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from commonground.addresses import now_ms
 from commonground.backoff import PATIENT
-from commonground.client import CoordinatorClient, Lie
+from commonground.receipts import Lie
 from node.follower import Follower, require_trust
 from node.rows import OutboxRow, OutboxState
 from node.store import Store
 from protocol.errors import Ignore, NotYet, Reject, Unreachable
 from protocol.transition import Applied
+
+if TYPE_CHECKING:  # with gRPC, for which whoever only reads what is here need not wait
+    from commonground.client import CoordinatorClient
 
 log = logging.getLogger(__name__)
 

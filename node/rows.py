@@ -189,6 +189,9 @@ class TaskSum:
     versions: int
 
 
+MARK_BYTES: Final = 16  # of a change of a draft
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What a reviewer wants a draft to say: an answer or a part of one, a refusal, or neither again.

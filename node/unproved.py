@@ -15,10 +15,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from commonground.addresses import now_ms
-from commonground.client import CoordinatorClient, Lie
+from commonground.receipts import Lie
 from node.follower import Follower
 from node.rows import OutboxRow
 from node.store import Store
@@ -26,6 +26,9 @@ from protocol.errors import Ignore, NotYet, Outdated, Reject, Unreachable
 from protocol.log.envelope import parse_envelope
 from protocol.state import State
 from protocol.transition import open_record, rules_for, validate
+
+if TYPE_CHECKING:  # with gRPC, for which whoever only reads what is here need not wait
+    from commonground.client import CoordinatorClient
 
 log = logging.getLogger(__name__)
 

@@ -9,12 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from eth_keys.datatypes import PrivateKey
-from eth_utils.exceptions import ValidationError
-
 from contracts.spending import Spending
 from protocol.errors import ConfigError, StateError
-from protocol.money.payout import binding_digest
+from protocol.money.payout import address_of, binding_digest
 from protocol.money.settlement import Address, Deployment
 
 if TYPE_CHECKING:
@@ -58,10 +55,14 @@ class Wallet:
     __slots__ = ("_address", "_key", "_spending")
 
     def __init__(self, key: bytes, spending: Spending | None = None) -> None:
+        # Here, as they take a tenth of a second, and few commands have a wallet.
+        from eth_keys.datatypes import PrivateKey
+        from eth_utils.exceptions import ValidationError
+
         self._spending = spending
         try:
             self._key = PrivateKey(key)
-            self._address = Address(self._key.public_key.to_canonical_address())
+            self._address = address_of(self._key.public_key.to_bytes())
         except (ValidationError, ValueError):  # from None: the cause may quote the key
             raise ConfigError(
                 "a wallet's key is a secp256k1 private key of 32 bytes",

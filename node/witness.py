@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from commonground.addresses import Announcement, now_ms
-from commonground.client import Lie
 from commonground.directory import Directory
-from commonground.p2p import PeerHost
+from commonground.p2p.host import PeerHost
+from commonground.receipts import Lie
 from node.follower import Follower
 from node.keys import NodeKeys
 from node.splitview import (

@@ -27,8 +27,9 @@ from libp2p.custom_types import TProtocol
 from libp2p.peer.id import ID
 from multiaddr import Multiaddr
 
-from commonground.p2p import Denial, DialRule, Fetched, Grant, OpenBlob, PeerHost, PeerPolicy
+from commonground.p2p import Denial, DialRule, Fetched, Grant, OpenBlob, PeerPolicy
 from commonground.p2p.guards import GuardedHost, build_host
+from commonground.p2p.host import PeerHost
 from commonground.p2p.limits import REQUESTS_BURST, REQUESTS_PER_SECOND
 from protocol.errors import Ignore
 from protocol.identity import KeyId

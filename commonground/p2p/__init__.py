@@ -11,7 +11,8 @@
     gossip      the checkpoint topic and /commonhold/head/1
     host        PeerHost, the one class that the rest of the node uses
 
-The types in `api` and PeerHost are what the rest of a node may import.
+The types in `api`, the limits and `host.PeerHost` are what the rest of a node may import. Whoever imports
+the host waits for libp2p; the package itself does not, so that a command that connects to nobody need not.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ from commonground.p2p.api import (
     PeerPolicy,
     ValidateCheckpoint,
 )
-from commonground.p2p.host import PeerHost
 
 __all__ = [
     "Authorise",
@@ -39,7 +39,6 @@ __all__ = [
     "Fetched",
     "Grant",
     "OpenBlob",
-    "PeerHost",
     "PeerPolicy",
     "ValidateCheckpoint",
 ]

@@ -29,8 +29,7 @@ from node.reviewers import (
     read_refusal,
     read_relation,
 )
-from node.reviewpage.desk import MARK_BYTES
-from node.rows import Change, TaskRow, TaskStatus
+from node.rows import MARK_BYTES, Change, TaskRow, TaskStatus
 from node.statement import RELATIONS
 from node.store import Store
 from protocol.errors import ConfigError, Reject, StateError

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from commonground.client import CoordinatorClient, UnknownKey
-from commonground.status import Busy
+from commonground.receipts import UnknownKey
 from commonhold.cli.node_home import is_running
 from commonhold.cli.output import note, progress, say
 from node.config import NodeConfig, NodeDirectory
@@ -17,6 +16,9 @@ from node.rows import OutboxRow, OutboxState
 from node.store import Store
 from node.unproved import Unproved
 from protocol.errors import Unreachable
+
+if TYPE_CHECKING:
+    from commonground.client import CoordinatorClient
 
 # A daemon looks into the outbox every second, and an append takes up to a minute.
 DAEMON_SECONDS: Final = 90.0
@@ -38,6 +40,8 @@ async def catch_up(
     """
     if is_running(home) and follower.size:
         return
+    from commonground.client import CoordinatorClient  # with gRPC: not where a daemon does it
+
     try:
         async with CoordinatorClient(config.link) as client:
             await follower.catch_up(client)
@@ -75,6 +79,9 @@ async def deliver(
     `follower` knows the log's key, if the caller has read the log; it is read here if that turns out to
     be necessary.
     """
+    from commonground.client import CoordinatorClient
+    from commonground.status import Busy
+
     known = follower or Follower(store, config.link)
 
     def tell_refused(row: OutboxRow) -> None:

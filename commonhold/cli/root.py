@@ -7,7 +7,6 @@ missing says which extra to install, and all others work.
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import logging
 import sys
 from io import TextIOWrapper
@@ -83,9 +82,11 @@ def _mount(root: typer.Typer, name: str) -> None:
 
 def _say_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         from protocol.rules.table import LATEST
 
-        show(f"commonhold {importlib.metadata.version('commonhold')}, rules {LATEST}")
+        show(f"commonhold {version('commonhold')}, rules {LATEST}")
         raise typer.Exit
 
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from commonground.p2p import Denial, DialRule, OpenBlob, PeerHost
+from commonground.p2p import Denial, DialRule, OpenBlob
+from commonground.p2p.host import PeerHost
 from commonhold.demo.share import PART
 from protocol.errors import Reject, Unreachable
 

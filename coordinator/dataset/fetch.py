@@ -17,7 +17,8 @@ from commonground.addresses import Announcement
 from commonground.asking import ATTEMPT_SECONDS, Asking
 from commonground.client import CoordinatorClient
 from commonground.directory import Directory, keys_of_person
-from commonground.p2p import Denial, DialRule, OpenBlob, PeerHost
+from commonground.p2p import Denial, DialRule, OpenBlob
+from commonground.p2p.host import PeerHost
 from coordinator.dataset.content import ContentStore, PartOf
 from coordinator.operator import Operator
 from protocol.errors import Misbehaviour, Reject, Unreachable

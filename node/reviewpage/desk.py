@@ -24,14 +24,13 @@ from node.review import OPEN, began_ms, is_answerable, make_wanted, open_tasks, 
 from node.reviewers import MEANINGS, Case, Refusal, Relation
 from node.reviewpage.answers import read_said, say
 from node.reviewpage.contents import glimpse_of
-from node.rows import Change, TaskRow, TaskStatus
+from node.rows import MARK_BYTES, Change, TaskRow, TaskStatus
 from node.store import Store
 from protocol.errors import Reject, StateError
 from protocol.rows import Campaign
 from protocol.tasks.question import question_of
 from protos.gen import records_pb2 as pb
 
-MARK_BYTES: Final = 16
 # An item that lies open for a day was not looked at for so long.
 SPENT_MS_MAX: Final = 24 * 3_600_000
 # Changes of one item of which a browser does not know whether they came.

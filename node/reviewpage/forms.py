@@ -27,7 +27,6 @@ from node.reviewpage.answers import Said, in_words, say
 from node.reviewpage.asked import Hand, key_in
 from node.reviewpage.contents import glimpse_of, prose_language, text_of
 from node.reviewpage.desk import (
-    MARK_BYTES,
     Desk,
     RoundDesk,
     case_of,
@@ -41,6 +40,7 @@ from node.reviewpage.desk import (
 )
 from node.reviewpage.pairing import Pairing
 from node.reviewpage.session import Sitting
+from node.rows import MARK_BYTES
 from protocol.errors import StateError
 from protocol.media import MEDIA, Shown
 from protocol.tasks.kind import Form, FormStyle

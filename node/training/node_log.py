@@ -16,7 +16,8 @@ from google.protobuf.message import Message
 
 from commonground.addresses import now_ms
 from commonground.backoff import persistent_async
-from commonground.client import CoordinatorClient, Lie
+from commonground.client import CoordinatorClient
+from commonground.receipts import Lie
 from node.config import NodeConfig
 from node.follower import Follower, require_trust
 from node.keys import NodeKeys

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from protocol.errors import Reject
-from protocol.limits import HASH_BYTES, KEY_BYTES
+from protocol.limits import ADDRESS_BYTES, HASH_BYTES, KEY_BYTES
 from protocol.money.eip712 import domain_separator, hash_words, keccak256, typed_digest, word
 from protocol.money.settlement import Address
 
@@ -72,7 +72,15 @@ def recover_signer(digest: bytes, signature: bytes) -> Address:
         signer = parsed.recover_public_key_from_msg_hash(digest)
     except (BadSignature, ValidationError) as error:
         raise Reject("the signature recovers no key") from error
-    return Address(signer.to_canonical_address())
+    return address_of(signer.to_bytes())
+
+
+def address_of(public_key: bytes) -> Address:
+    """Return the account of a secp256k1 public key: 64 bytes, x and y.
+
+    Not by eth_keys' own method, which first loads the Keccak that eth_hash chooses by itself.
+    """
+    return Address(keccak256(public_key)[-ADDRESS_BYTES:])
 
 
 def verify_binding(network: bytes, contributor: bytes, address: bytes, signature: bytes) -> None:

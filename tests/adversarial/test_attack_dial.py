@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from commonground.p2p import DialRule, PeerHost, dialling, limits
+from commonground.p2p import DialRule, dialling, limits
 from commonground.p2p.dialling import DialRates, Target
+from commonground.p2p.host import PeerHost
 from commonground.places import read_networks
 from protocol.errors import Unreachable
 from tests.p2p_peer import HEAD, Setup, make_host, running

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from nacl.signing import SigningKey
 
-from commonground.client import CoordinatorClient, Lie
+from commonground.client import CoordinatorClient
+from commonground.receipts import Lie
 from commonhold.audit.alarm import Finding, check_alarm
 from node.alarmfile import AlarmFile, parse_alarm_file
 from node.alarms import AlarmFiles

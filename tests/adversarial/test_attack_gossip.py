@@ -19,8 +19,9 @@ from libp2p.pubsub.pb import rpc_pb2
 from nacl.signing import SigningKey
 
 import commonground.p2p.gossip as gossip_module
-from commonground.p2p import PeerHost, limits
+from commonground.p2p import limits
 from commonground.p2p.gossip import MESHSUB, TOPIC
+from commonground.p2p.host import PeerHost
 from tests.p2p_peer import Attacker, Peer, Setup, attack, make_host, running
 
 AUTHORS = 96

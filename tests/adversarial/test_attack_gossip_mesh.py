@@ -7,7 +7,7 @@ import os
 from contextlib import AsyncExitStack
 from typing import Any
 
-from commonground.p2p import PeerHost
+from commonground.p2p.host import PeerHost
 from tests.adversarial.test_attack_gossip import author, heard, message, say
 from tests.p2p_peer import Setup, make_host, running
 

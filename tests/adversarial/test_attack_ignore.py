@@ -8,7 +8,8 @@ from pathlib import Path
 import grpc
 import pytest
 
-from commonground.client import CoordinatorClient, Lie
+from commonground.client import CoordinatorClient
+from commonground.receipts import Lie
 from commonhold.audit.alarm import check_alarm
 from node.alarmfile import parse_alarm_file
 from node.alarms import AlarmFiles

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 import trio
 
-from commonground.p2p import PeerHost, limits
+from commonground.p2p import limits
 from commonground.p2p.guards import reset_quietly
+from commonground.p2p.host import PeerHost
 from commonground.p2p.limits import CHECKPOINTS_BURST_PER_AUTHOR, FLOOD_FACTOR, MIB
 from commonground.p2p.wire import BLOB_PROTOCOL, HEAD_PROTOCOL, BlobRequest
 from protocol.errors import Unreachable

@@ -16,7 +16,8 @@ import pandas as pd
 import pytest
 
 from commonground.dataset import layout
-from commonground.p2p import Denial, DialRule, Grant, OpenBlob, PeerHost
+from commonground.p2p import Denial, DialRule, Grant, OpenBlob
+from commonground.p2p.host import PeerHost
 from commonhold.demo.stage import Server, Stage
 from coordinator.operator import Operator
 from protocol.errors import Reject

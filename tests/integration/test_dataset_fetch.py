@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from commonground.addresses import Announcement, now_ms
-from commonground.p2p import Denial, DialRule, Grant, OpenBlob, PeerHost
+from commonground.p2p import Denial, DialRule, Grant, OpenBlob
+from commonground.p2p.host import PeerHost
 from commonground.p2p.limits import REQUESTS_BURST
 from coordinator.dataset.content import ContentStore
 from coordinator.dataset.fetch import SnapshotFetcher, Wanted, fetching_host

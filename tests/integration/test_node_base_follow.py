@@ -13,7 +13,8 @@ import pytest
 from nacl.signing import SigningKey
 
 from commonground.addresses import now_ms
-from commonground.client import CoordinatorClient, Lie, UnknownKey
+from commonground.client import CoordinatorClient
+from commonground.receipts import Lie, UnknownKey
 from coordinator.keys import Keys
 from node.follower import Follower, require_trust
 from node.keys import NodeKeys, generate_keys

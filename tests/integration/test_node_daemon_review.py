@@ -10,7 +10,8 @@ import pytest
 
 from commonground.addresses import now_ms, open_announcement
 from commonground.client import CoordinatorClient
-from commonground.p2p import Denial, DialRule, Grant, OpenBlob, PeerHost
+from commonground.p2p import Denial, DialRule, Grant, OpenBlob
+from commonground.p2p.host import PeerHost
 from commonhold.demo.stage import Stage
 from coordinator.operator import Operator
 from node.config import NodeConfig

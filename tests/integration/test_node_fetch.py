@@ -11,7 +11,8 @@ from pathlib import Path
 
 from commonground.addresses import Announcement, now_ms
 from commonground.carried import PART_BYTES_MAX
-from commonground.p2p import Denial, DialRule, Grant, OpenBlob, PeerHost
+from commonground.p2p import Denial, DialRule, Grant, OpenBlob
+from commonground.p2p.host import PeerHost
 from commonground.p2p.limits import REQUESTS_BURST
 from node.examine import MISMATCH, UNSURE, Content, Fetcher, Opinion, Wanted
 from node.rows import TaskRow

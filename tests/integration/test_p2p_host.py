@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from commonground.p2p import Denial, DialRule, Grant, PeerHost, PeerPolicy, limits
+from commonground.p2p import Denial, DialRule, Grant, PeerPolicy, limits
+from commonground.p2p.host import PeerHost
 from commonground.p2p.limits import MIB
 from protocol.errors import ConfigError, Reject, StateError, Unreachable
 from protocol.identity import KeyId, key_of

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from commonground.backoff import Backoff
-from commonground.client import Lie
+from commonground.receipts import Lie
 from node.config import NodeConfig, NodeDirectory
 from node.daemon import Daemon, Options, cause_of, single_instance
 from node.keys import generate_keys

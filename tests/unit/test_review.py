@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from nacl.signing import SigningKey
 
-from commonground.client import Lie
+from commonground.receipts import Lie
 from node import review
 from node.answering import COMMIT_SECONDS_MAX, Deadlines, remove_contents, seconds_left
 from node.intake import fingerprint_content

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from commonground.client import Lie
+from commonground.receipts import Lie
 from node import withdrawal
 from node.blobs import BlobStore
 from node.erasure import finish_erasure

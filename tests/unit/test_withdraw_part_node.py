@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from commonground.client import Lie
 from commonground.p2p import Denial, Grant
+from commonground.receipts import Lie
 from node import withdrawal
 from node.blobs import BlobStore
 from node.drafts import Draft, PartSource

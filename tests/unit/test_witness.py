@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from nacl.signing import SigningKey
 
-from commonground.client import Lie
 from commonground.directory import Directory
 from commonground.p2p.limits import CHECKPOINT_BYTES_MAX
+from commonground.receipts import Lie
 from node.follower import Follower
 from node.rows import CheckpointRow
 from node.splitview import (
