@@ -25,6 +25,7 @@ from statistics import median
 from typing import Any, Final
 
 from benchmarks.report import show
+from commonground.jobs import is_over
 from commonhold.cli.training import training_command
 from commonhold.demo import stage
 from commonhold.demo.stage import Server, Stage
@@ -91,20 +92,25 @@ def _deployed(net: Net) -> dict[str, Any]:
     begun = time.monotonic()
     leading = net.open("--rounds", str(ROUNDS), "--round-seconds", "120", quorum=PARTNERS)
     joining = net.join(net.partners)
-    memory: dict[str, float] = {}
-    times: dict[int, float] = {}
-    while leading.process.poll() is None:
-        times.setdefault(len(net.job().rounds), time.monotonic())
-        for server in joining:
-            used = pss_mib(server.process.pid)
-            memory[server.name] = max(memory.get(server.name, 0.0), used)
-        time.sleep(0.02)
+    memory, times = dict[str, float](), dict[int, float]()
+    with (
+        net.operator() as operator
+    ):  # one, which is told: who replays the log all the time measures itself
+        for state in operator.updates(PATIENCE_SECONDS):
+            job = state.jobs[JOB]
+            if len(job.rounds) not in times:
+                times[len(job.rounds)] = time.monotonic()
+                for server in joining:
+                    used = pss_mib(server.process.pid)
+                    memory[server.name] = max(memory.get(server.name, 0.0), used)
+            if is_over(job):
+                break
     code, printed, said = net.end(leading)
     if code:
         raise SystemExit(said)
     for server in joining:
         net.end(server)
-    rounds = [times[n + 1] - times[n] for n in range(1, ROUNDS) if n in times and n + 1 in times]
+    rounds = [times[n + 1] - times[n] for n in range(1, ROUNDS)]
     return {
         "wall_seconds": round(time.monotonic() - begun, 1),
         "rounds_seconds": round(times[ROUNDS] - times[1] + median(rounds), 2),

@@ -4,6 +4,8 @@
     control.py     starts that process, admits partners, runs a ServerApp against it
     supernode.py   a partner's side: one warm process, and only code that is installed there
     grid.py        the same apps in one process, for tests
+    parcel.py      a message with all that it holds, in one request
+    calls.py       what the server answers to such requests
     gate.py        what stands before the server: its doors, who waits for what, whose place is a partner's
     parent.py      no process outlives the command that started it
     logs.py        its log lines, which go the way of ours

@@ -1,7 +1,7 @@
 """What stands before Flower's server: which API a port has, what is read of a request, who waits for what.
 
     doors     partners get the Fleet API and nothing else; Control wants a secret
-    bells     whoever asks for messages in vain is answered when there is something, so that nobody polls
+    bells     whoever asks for messages in vain is answered when there are some, so that nobody polls
     takeover  of two processes with one transport key the newer one is the partner; the older is told why
 
 Flower leases a partner its place for a minute, and takes a process that was killed for alive until then.
@@ -12,18 +12,28 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import time
 from collections.abc import Mapping
 from typing import Final
 
 from flwr.supercore.constant import FLEET_HTTP_PUBLIC_KEY_HEADER
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from federated.flower.layout import BODY_BYTES_MAX, PROCESS_HEADER, SECRET_HEADER
+from federated.flower.layout import (
+    BODY_BYTES_MAX,
+    FLEET,
+    FLEET_GIVE,
+    FLEET_TAKE,
+    PROCESS_HEADER,
+    RUNTIME,
+    RUNTIME_GIVE,
+    RUNTIME_TAKE,
+    SECRET_HEADER,
+)
 
-FLEET: Final = "/v1/fleet/"
 CONTROL: Final = "/v1/control/"
-RUNTIME: Final = "/v1/runtime/"
 # A partner that waits asks again within Flower's own 30 s, and notices by then that the job is over.
 PARTNER_HOLD_SECONDS: Final = 5.0
 # The ServerApp has deadlines to keep.
@@ -34,11 +44,13 @@ HELD_MAX: Final = 1_024
 PROCESS_BYTES_MAX: Final = 64
 
 _ACTIVATE: Final = FLEET + "activate-node"
-_PULLS: Final = {
-    FLEET + "pull-messages": PARTNER_HOLD_SECONDS,
-    RUNTIME + "pull-messages": SERVER_HOLD_SECONDS,
-}
-_PUTS: Final = ("push-messages", "push-object", "activate-node", "deactivate-node")
+_TAKES: Final = {FLEET_TAKE: PARTNER_HOLD_SECONDS, RUNTIME_TAKE: SERVER_HOLD_SECONDS}
+_GIVES: Final = (FLEET_GIVE, RUNTIME_GIVE, _ACTIVATE, FLEET + "deactivate-node")
+# Flower's own calls that move messages in pieces, of which nobody makes use here.
+_IN_PIECES: Final = (
+    *("pull-messages", "push-messages", "pull-object", "push-object"),
+    "confirm-message-received",
+)
 
 
 class Bell:
@@ -83,7 +95,8 @@ class Gate:
 
     def _refusal(self, scope: Scope, headers: Mapping[bytes, bytes]) -> PlainTextResponse | None:
         path: str = scope["path"]
-        if scope["server"][1] == self._fleet_port and not path.startswith(FLEET):
+        is_outside = scope["server"][1] == self._fleet_port and not path.startswith(FLEET)
+        if is_outside or path.rpartition("/")[2] in _IN_PIECES:
             return PlainTextResponse("not found", 404)
         if path.startswith(CONTROL):
             given = headers.get(SECRET_HEADER.encode(), b"")
@@ -107,57 +120,86 @@ class Gate:
         self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, send: Send
     ) -> None:
         path: str = scope["path"]
-        hold_seconds = _PULLS.get(path, 0.0)
-        rung = self._bells[FLEET if path.startswith(FLEET) else RUNTIME].next()
-        answer = _Answer(send, hold_seconds > 0)
+        if path in _TAKES:
+            await self._take(scope, headers, receive, send)
+            return
+        answer = _Answer(send)
         await self._app(scope, receive, answer)
         if answer.status != 200:
-            await answer.release()
             return
         if path == _ACTIVATE:
             key, process = _claim(headers)
             self._processes[key] = process
-        if answer.is_empty and self._held < HELD_MAX:
-            self._held += 1
-            try:
-                async with asyncio.timeout(hold_seconds):
-                    await rung.wait()
-            except (TimeoutError, asyncio.CancelledError):
-                pass  # the server ends, and answers what it still has
-            finally:
-                self._held -= 1
-        await answer.release()
-        side, _, call = path.rpartition("/")
-        if call in _PUTS:
-            self._bells[RUNTIME if side + "/" == FLEET else FLEET].ring()
+        if path in _GIVES:
+            self._bells[RUNTIME if path.startswith(FLEET) else FLEET].ring()
+            if path == _ACTIVATE:  # an older process that waits is told
+                self._bells[FLEET].ring()
+
+    async def _take(
+        self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, send: Send
+    ) -> None:
+        """Asks again at each ring, until there is something or the time is up."""
+        path: str = scope["path"]
+        deadline = time.monotonic() + _TAKES[path]
+        bell = self._bells[FLEET if path.startswith(FLEET) else RUNTIME]
+        body = await Request(scope, receive).body()
+
+        async def again() -> Message:
+            return {"type": "http.request", "body": body}
+
+        while True:
+            rung, answer = bell.next(), _Answer()
+            await self._app(scope, again, answer)
+            if not answer.is_empty or not await self._wait(rung, deadline):
+                await answer.release(send)
+                return
+            refused = self._refusal(scope, headers)  # its place may be another's by now
+            if refused is not None:
+                await refused(scope, receive, send)
+                return
+            if await Request(scope, receive).is_disconnected():
+                return  # whoever is gone takes nothing with him
+
+    async def _wait(self, rung: asyncio.Event, deadline: float) -> bool:
+        """Whether the bell rings in time; nobody waits where too many do, or when the server ends."""
+        if self._held >= HELD_MAX:
+            return False
+        self._held += 1
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                await rung.wait()
+        except (TimeoutError, asyncio.CancelledError):
+            return False
+        finally:
+            self._held -= 1
+        return True
 
 
 class _Answer:
-    """Flower's answer on its way; one to a question for messages is kept back until `release`."""
+    """An answer on its way: sent on, or where nobody is given kept back until `release`."""
 
-    def __init__(self, send: Send, is_kept: bool) -> None:
-        self._send, self._is_kept = send, is_kept
+    def __init__(self, send: Send | None = None) -> None:
+        self._send = send
         self._kept: list[Message] = []
         self.status = 0
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-        if self._is_kept:
+        if self._send is None:
             self._kept.append(message)
         else:
             await self._send(message)
 
     @property
     def is_empty(self) -> bool:
-        """Whether it was kept and holds no message: a Protobuf message without a field has no bytes."""
-        return self._is_kept and not any(each.get("body") for each in self._kept)
+        """Whether it says that there is nothing: a parcel without a message has no bytes."""
+        return self.status == 200 and not any(each.get("body") for each in self._kept)
 
-    async def release(self) -> None:
+    async def release(self, send: Send) -> None:
         """Sends what was kept back."""
-        kept, self._kept = self._kept, []
-        for message in kept:
-            await self._send(message)
+        for message in self._kept:
+            await send(message)
 
 
 def _claim(headers: Mapping[bytes, bytes]) -> tuple[bytes, bytes]:

@@ -15,6 +15,14 @@ PROCESS_HEADER: Final = (
 )
 SECRET_HEADER: Final = "x-commonhold-secret"  # noqa: S105
 
+FLEET: Final = "/v1/fleet/"
+RUNTIME: Final = "/v1/runtime/"
+# Our own calls (calls.py): a message goes or comes with all that it holds.
+FLEET_TAKE: Final = FLEET + "take-parcel"
+FLEET_GIVE: Final = FLEET + "give-parcel"
+RUNTIME_TAKE: Final = RUNTIME + "take-parcel"
+RUNTIME_GIVE: Final = RUNTIME + "give-parcel"
+
 # Flower parses a body before it knows who sent it. A model of 4 million floats fits; a larger one says so.
 BODY_BYTES_MAX: Final = 16 * 1024 * 1024
 

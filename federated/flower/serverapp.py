@@ -7,30 +7,68 @@ token already, so this process gets it through a pipe, and one process less poll
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from queue import Queue
-from typing import Any, Final
 
-from flwr.supercore.inflatable.inflatable_utils import pull_objects
-from flwr.superlink.grid import http_grid
+from flwr.app import Error, Message
+from flwr.app.message import make_message, remove_content_from_message
+from flwr.common.constant import ErrorCode
+from flwr.common.serde import message_from_proto, message_to_proto
+from flwr.proto.message_pb2 import Message as HeadProto
+from flwr.proto.runtime_pb2 import (
+    PullAppMessagesRequest,
+    PullAppMessagesResponse,
+    PushAppMessagesRequest,
+    PushAppMessagesResponse,
+)
+from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects, get_object_tree
+from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
+from flwr.superlink.grid import HttpGrid
 from flwr.superlink.runtime import run_serverapp
+from google.protobuf.message import Message as ProtobufMessage
+from google.protobuf.wrappers_pb2 import BytesValue
 
-from federated.flower.layout import CERTIFICATE_FILE
+from federated.flower.layout import CERTIFICATE_FILE, RUNTIME_GIVE, RUNTIME_TAKE
+from federated.flower.parcel import packed, unpacked
 from federated.flower.parent import end_with
 
-# A reply is announced before its content is there, and Flower would then wait one second, two, four.
-PULL_BACKOFF_SECONDS: Final = 0.01
-PULL_BACKOFF_SECONDS_MAX: Final = 0.5
-# A partner that was killed between the two never sends it.
-PULL_SECONDS_MAX: Final = 10.0
+
+class ParcelGrid(HttpGrid):
+    """Flower's grid, whose messages travel whole."""
+
+    def _try_push_messages(self, run_id: int, messages: Iterable[Message]) -> list[str]:
+        request, objects = PushAppMessagesRequest(), dict[str, bytes]()
+        for message in messages:
+            head = message_to_proto(remove_content_from_message(message))
+            request.messages_list.append(head)
+            request.message_object_trees.append(get_object_tree(message))
+            nested = get_all_nested_objects(message)
+            # What messages have in common, as the model, is there once.
+            objects |= {name: nested[name].deflate() for name in nested.keys() - objects.keys()}
+        answer, _ = unpacked(
+            self._call(RUNTIME_GIVE, packed(request, objects.values())), PushAppMessagesResponse
+        )
+        return list(answer.message_ids)
+
+    def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
+        """The replies that are there, each once."""
+        taken = self._call(RUNTIME_TAKE, PullAppMessagesRequest(message_ids=message_ids))
+        answer, objects = unpacked(taken, PullAppMessagesResponse)
+        return [_inflated(head, objects) for head in answer.messages_list]
+
+    def _call(self, path: str, request: ProtobufMessage) -> BytesValue:
+        return self._runtime_client._unary_unary(
+            path=path, rpc_method=path, request=request, response_type=BytesValue
+        )
 
 
 def main() -> None:
     """Entry point of the process; ends with code 0 when the app returned, 1 when it raised."""
     address, folder, parent_id = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     end_with(parent_id)
-    # HttpGrid takes no settings for this; the name is bound in its module.
-    vars(http_grid)["pull_objects"] = _pull_objects
+    # Flower's function takes no grid; the name is bound in its module.
+    run_serverapp.__globals__["HttpGrid"] = ParcelGrid
     lines: Queue[str | None] = Queue()  # nobody asks Flower for our log: it is a file
     run_serverapp(
         runtime_api_address=address,
@@ -43,14 +81,18 @@ def main() -> None:
     )
 
 
-def _pull_objects(*args: Any, **settings: Any) -> dict[str, bytes]:
-    return pull_objects(
-        *args,
-        **settings,
-        max_time=PULL_SECONDS_MAX,
-        initial_backoff=PULL_BACKOFF_SECONDS,
-        backoff_cap=PULL_BACKOFF_SECONDS_MAX,
-    )
+def _inflated(head: HeadProto, objects: dict[str, bytes]) -> Message:
+    """The reply; an error for one whose parts do not make a message: a partner made them, and not this
+    process."""
+    message_id, metadata = head.metadata.message_id, message_from_proto(head).metadata
+    try:
+        message = inflate_object_from_contents(message_id, objects, keep_object_contents=True)
+        if not isinstance(message, Message):
+            raise ValueError("this is no message")
+    except (ValueError, KeyError, TypeError) as error:
+        return make_message(metadata, error=Error(ErrorCode.MESSAGE_UNAVAILABLE, str(error)))
+    message.metadata.__dict__["_message_id"] = message_id
+    return message
 
 
 if __name__ == "__main__":

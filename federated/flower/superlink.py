@@ -43,6 +43,7 @@ from flwr.superlink.routers.fleet.middlewares import FleetEventLogMiddleware
 from flwr.superlink.servicer.fleet import fleet_handlers
 
 from commonground.files import replace_file
+from federated.flower.calls import Calls
 from federated.flower.gate import Gate
 from federated.flower.layout import (
     CERTIFICATE_FILE,
@@ -120,7 +121,7 @@ async def serve(folder: Path, host: str, port: int, body_bytes_max: int) -> None
         app.user_middleware = [each for each in app.user_middleware if each.cls not in _IDLE]
         server = uvicorn.Server(
             uvicorn.Config(
-                Gate(app, ports["fleet"], secret.hex(), body_bytes_max),
+                Gate(Calls(app), ports["fleet"], secret.hex(), body_bytes_max),
                 ssl_certfile=folder.parent / CERTIFICATE_FILE,
                 ssl_keyfile=str(folder.parent / KEY_FILE),
                 log_level="warning",

@@ -30,6 +30,7 @@ from flwr.proto.fleet_pb2 import (
     ActivateNodeRequest,
     DeactivateNodeRequest,
     PullMessagesRequest,
+    PullMessagesResponse,
     PushMessagesRequest,
 )
 from flwr.proto.heartbeat_pb2 import SendNodeHeartbeatRequest
@@ -41,34 +42,23 @@ from flwr.supercore.inflatable.inflatable_object import (
     get_object_tree,
     no_object_id_recompute,
 )
-from flwr.supercore.inflatable.inflatable_protobuf_utils import (
-    make_confirm_message_received_fn_protobuf,
-    make_pull_object_fn_protobuf,
-    make_push_object_fn_protobuf,
-)
-from flwr.supercore.inflatable.inflatable_utils import (
-    ObjectPullError,
-    ObjectPushError,
-    pull_and_inflate_object_from_tree,
-)
+from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
 from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor
 from flwr.supercore.protobuf.client import ProtobufCall, ProtobufRequestContext
 from flwr.supercore.task_identity import TaskIdentity
 from flwr.supernode.fleet_http_client import FleetHttpClient
 from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
+from google.protobuf.message import Message as ProtobufMessage
+from google.protobuf.wrappers_pb2 import BytesValue
 
 from commonground.backoff import Backoff
-from federated.flower.layout import PROCESS_HEADER, REFUSED
+from federated.flower.layout import FLEET_GIVE, FLEET_TAKE, PROCESS_HEADER, REFUSED
+from federated.flower.parcel import packed, unpacked
 from federated.transport import public_pem
 from protocol.errors import CommonholdError, StateError, Unreachable
 
 log = logging.getLogger(__name__)
 
-# Between an announcement of content and the content lie milliseconds.
-CONTENT_SECONDS_MIN: Final = 0.01
-CONTENT_SECONDS_MAX: Final = 0.5
-# A server that dies between the two never has it.
-CONTENT_WAIT_SECONDS_MAX: Final = 30.0
 # An hour: by then a machine has started again, or somebody has been woken who resumes the job.
 OUTAGE_SECONDS_MAX: Final = 3_600.0
 AWAY: Final = Backoff(first_seconds=0.25, max_seconds=2.0)
@@ -85,7 +75,7 @@ class _NotAdmitted(Exception):
     """The server does not know our key: it has just started, and the operator has not got to us."""
 
 
-_PASSING: Final = (httpx.HTTPError, ObjectPullError, ObjectPushError, _NotAdmitted)
+_PASSING: Final = (httpx.HTTPError, _NotAdmitted)
 
 
 class SuperNode:
@@ -157,10 +147,16 @@ class SuperNode:
         """Waits for a message and answers it; connects before, where we are not connected."""
         if not self._node.node_id and not self._activate():
             raise _NotAdmitted
-        response = self._client.PullMessages(PullMessagesRequest(node=self._node))
+        taken = self._call(FLEET_TAKE, PullMessagesRequest(node=self._node))
+        response, objects = unpacked(taken, PullMessagesResponse)
         if response.messages_list:
             head = message_from_proto(response.messages_list[0])
-            self._send(self._answer(app, head, response.message_object_trees[0]))
+            self._send(self._answer(app, head, response.message_object_trees[0], objects))
+
+    def _call(self, path: str, request: ProtobufMessage) -> BytesValue:
+        return self._client._unary_unary(
+            path=path, rpc_method=path, request=request, response_type=BytesValue
+        )
 
     def _activate(self) -> bool:
         request = ActivateNodeRequest(
@@ -187,23 +183,16 @@ class SuperNode:
         if seconds > OUTAGE_SECONDS_MAX:
             raise self._unreachable(error) from error
 
-    def _answer(self, app: ClientApp, head: Message, tree: ObjectTree) -> Message:
+    def _answer(
+        self, app: ClientApp, head: Message, tree: ObjectTree, objects: dict[str, bytes]
+    ) -> Message:
         run_id = head.metadata.run_id
         # Flower keeps these for the whole process; a Message cannot be made without.
         TaskIdentity.task_id, TaskIdentity.run_id = 1, run_id
         TaskIdentity.node_id = self._node.node_id
-        message = pull_and_inflate_object_from_tree(
-            tree,
-            make_pull_object_fn_protobuf(self._client.PullObject, self._node, run_id),
-            make_confirm_message_received_fn_protobuf(
-                self._client.ConfirmMessageReceived, self._node, run_id
-            ),
-            return_type=Message,
-            max_time=CONTENT_WAIT_SECONDS_MAX,
-            # A message is announced before its content is there; Flower would wait a second.
-            initial_backoff=CONTENT_SECONDS_MIN,
-            backoff_cap=CONTENT_SECONDS_MAX,
-        )
+        message = inflate_object_from_contents(tree.object_id, objects)
+        if not isinstance(message, Message):
+            raise ValueError("this is no message")
         message.metadata.__dict__["_message_id"] = tree.object_id
         context = Context(
             run_id=run_id,
@@ -215,7 +204,6 @@ class SuperNode:
         return answer(app, message, context)
 
     def _send(self, reply: Message) -> None:
-        run_id = reply.metadata.run_id
         reply.metadata.__dict__["_message_id"] = reply.object_id
         with no_object_id_recompute():
             tree, objects = get_object_tree(reply), get_all_nested_objects(reply)
@@ -226,12 +214,8 @@ class SuperNode:
                 message_object_trees=[tree],
                 clientapp_runtime_list=[NO_RUNTIME],
             )
-            accepted = self._client.PushMessages(request)
-            push = make_push_object_fn_protobuf(
-                self._client.PushObject, self._node, run_id, accepted.session_id
-            )
-            for object_id in accepted.objects_to_push:
-                push(object_id, objects[object_id].deflate())
+            contents = [each.deflate() for each in objects.values()]
+        self._call(FLEET_GIVE, packed(request, contents))
 
     def _beat(self) -> bool:
         if not self._node.node_id:

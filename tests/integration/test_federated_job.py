@@ -153,7 +153,8 @@ def test_a_partner_that_is_killed_is_not_waited_for_twice(net: Net) -> None:
     code, printed, said = net.end(opening)
     assert code == 5, said
     assert printed["outcome"] == "ended"
-    assert "got 1 of the 2 updates that it needs" in printed["reason"]
+    # It was killed before its update was there, or while the committee opened the sum.
+    assert "1 of the 2 " in printed["reason"]
     assert "did not answer in time" in printed["reason"]
     code, joined, said = net.end(joining[2])
     assert (code, joined["outcome"], joined["reason"]) == (0, "ended", printed["reason"]), said
