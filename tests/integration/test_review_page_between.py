@@ -276,8 +276,8 @@ async def test_of_two_tabs_that_are_left_at_once_neither_takes_the_others_answer
 
 
 async def test_the_browser_makes_one_write_after_the_other(world: ReviewWorld) -> None:
-    """Chromium that is killed during two at once may throw all that it keeps away; those over the same
-    stores wait for each other, in all tabs."""
+    """Chromium that is killed during two at once may well throw all that it keeps away; those over the
+    same stores wait for each other, in all tabs."""
 
     def work(url: str) -> None:
         with reviewer(url) as person:

@@ -18,7 +18,7 @@ const AGAIN_MS = 500;
 const AGAIN_MS_MAX = 8000;
 const OVER_MAX = 16; // as many as the node takes
 // Every write is over both stores, so that the browser makes one after the other, also of several tabs: Chromium
-// that is killed while it ends writes of two stores at once throws the whole database away when it starts again.
+// that is killed amid writes may throw the whole database away when it starts again, and does so more often amid two.
 const STORES = ["changes", "past"];
 const SETTLED = new Set([200, 409, 410]); // anything else may be another program's word, which has our port while our page is away
 const SHUT = new Set([401, 403]); // a phone that was sent away; a page that was started again elsewhere
