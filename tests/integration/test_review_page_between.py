@@ -44,6 +44,12 @@ LEFT_AT_ONCE = """import(new URL('keeper.js', document.querySelector('script[src
   [tab(), tab()].forEach((each, n) => each.keep({ campaign: 'c', round: 1, item: `${n}`, base: 0 }));
   dispatchEvent(new PageTransitionEvent('pagehide'));
   return (await tab().open()).changes.map(({ item }) => item).sort(); })"""
+# Which stores each of the page's writes is over.
+WRITES = """{ const real = IDBDatabase.prototype.transaction; window.writes = [];
+  IDBDatabase.prototype.transaction = function (names, mode, more) {
+    const made = real.call(this, names, mode, more);
+    if (mode === 'readwrite') writes.push([...made.objectStoreNames].join());
+    return made; }; }"""
 NOTICES = "[...document.querySelectorAll('.notice p')].map((each) => each.textContent)"
 
 
@@ -265,6 +271,23 @@ async def test_of_two_tabs_that_are_left_at_once_neither_takes_the_others_answer
         with reviewer(url) as person:
             person.at("notes")
             assert person.browser.evaluate(LEFT_AT_ONCE) == ["0", "1"]
+
+    await look(world, work)
+
+
+async def test_the_browser_makes_one_write_after_the_other(world: ReviewWorld) -> None:
+    """Chromium that is killed during two at once may well throw all that it keeps away; those over the
+    same stores wait for each other, in all tabs."""
+
+    def work(url: str) -> None:
+        with reviewer(url) as person:
+            before(person, WRITES)
+            person.at("notes")
+            person.keys("1", "2", "u")
+            person.kept()
+            writes = person.browser.evaluate("writes")
+            assert len(writes) >= 5  # three changes; two steps to undo, one of them undone
+            assert set(writes) == {"changes,past"}
 
     await look(world, work)
 

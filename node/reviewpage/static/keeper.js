@@ -17,6 +17,9 @@ const LEFT = "left"; // what was not in the database when the page was left
 const AGAIN_MS = 500;
 const AGAIN_MS_MAX = 8000;
 const OVER_MAX = 16; // as many as the node takes
+// Every write is over both stores, so that the browser makes one after the other, also of several tabs: Chromium
+// that is killed amid writes may throw the whole database away when it starts again, and does so more often amid two.
+const STORES = ["changes", "past"];
 const SETTLED = new Set([200, 409, 410]); // anything else may be another program's word, which has our port while our page is away
 const SHUT = new Set([401, 403]); // a phone that was sent away; a page that was started again elsewhere
 
@@ -74,7 +77,7 @@ export class Keeper {
     } catch {
       return { changes: [], past: [] };
     }
-    const read = this.#database.transaction(["changes", "past"]);
+    const read = this.#database.transaction(STORES);
     const past = read.objectStore("past");
     const [changes, keys, values] = await Promise.all([
       promised(read.objectStore("changes").getAll()),
@@ -164,7 +167,7 @@ export class Keeper {
 
   async #store(name, work) {
     if (!this.#database) return undefined;
-    const transaction = this.#database.transaction(name, "readwrite", { durability: "strict" }); // or it ends before it is on the disk
+    const transaction = this.#database.transaction(STORES, "readwrite", { durability: "strict" }); // or it ends before it is on the disk
     const request = work(transaction.objectStore(name));
     await new Promise((kept, failed) => {
       transaction.oncomplete = kept;
