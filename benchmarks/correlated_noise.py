@@ -10,7 +10,6 @@ epsilon (docs/adr/0059-independent-noise.md); `epsilon` is what the same accurac
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -25,7 +24,7 @@ from protocol.limits import PPM
 EPSILON: Final = 3.0
 DELTA: Final = 1e-5
 EXAMPLES: Final = 20_000
-TASKS: Final[Mapping[str, tuple[str, Mapping[str, object], tuple[str, ...]]]] = {
+TASKS: Final[dict[str, tuple[str, dict[str, Any], tuple[str, ...]]]] = {
     "pictures": ("images", {"dims": 0}, tuple("0123456789")),
     "texts of two labels": ("text", {}, ("ham", "spam")),
     "texts of many labels": ("text", {}, tuple(f"label {n}" for n in range(18))),

@@ -66,7 +66,7 @@ class Calls:
             except (ValueError, DecodeError, UnexpectedObjectContentError) as error:
                 raise FlowerError(ApiErrorCode.INVALID_PROTOBUF_PAYLOAD, str(error)) from error
 
-        request = Request(scope | {"app": self._app, "state": {}}, receive)
+        request = Request({**scope, "app": self._app, "state": {}}, receive)
         response = await http_error_translator(request, answer)
         await response(scope, receive, send)
 
