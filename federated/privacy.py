@@ -39,8 +39,6 @@ _NOISE_MICRO_MAX: Final = 4_000 * PPM  # what the log's 32 bits hold
 _NOISE_TOLERANCE: Final = 1_000
 # Numerics hold down to here. Nobody's promise needs less: it is one in all grains of sand.
 DELTA_MIN: Final = 1e-20
-# Usual in what is published, for some ten thousand examples.
-DELTA_USUAL: Final = 1e-5
 # What updates cost that are cut to the steps of a grid: federated.grid's SLACK_MAX, rounded up.
 _GRID_MICRO: Final = 1
 # What the logarithms in a formula can be wrong by, for each unit of their size.
@@ -232,15 +230,6 @@ def adversaries(spec: TrainingSpec) -> list[Exposure]:
         Who.BROKEN: 1 / spec.noise_parties,
     }
     return [Exposure(who, _with_noise(spec, part), spec.delta) for who, part in unknown.items()]
-
-
-def delta_limit(examples: int) -> float:
-    """The largest delta that a partner's machine agrees to unasked.
-
-    A mechanism that gives away one of n examples, whole, with the chance of delta each, is
-    (0, delta)-private: n * delta of them are to be expected. So it is a tenth of one at most.
-    """
-    return min(DELTA_USUAL, 0.1 / max(examples, 1))
 
 
 def require_promise(spec: TrainingSpec) -> None:

@@ -20,7 +20,6 @@ from federated.privacy import (
     adversaries,
     bound,
     composed_epsilon_micro,
-    delta_limit,
     epsilon_micro,
     noise_multiplier_for,
     require_promise,
@@ -193,12 +192,6 @@ def test_who_knows_more_of_the_noise_learns_more() -> None:
     alone = adversaries(spec(noise_parties=1, quorum=1, partners=1))
     assert {each.bound.epsilon_micro for each in alone} == {whole}
     assert {(each.epsilon, each.delta) for each in alone} == {(whole / 1e6, 1e-5)}
-
-
-def test_the_larger_the_data_the_smaller_the_delta_that_is_agreed_to() -> None:
-    assert delta_limit(50) == delta_limit(10_000) == 1e-5
-    assert delta_limit(1_000_000) == pytest.approx(1e-7)
-    assert delta_limit(0) == 1e-5
 
 
 def test_a_job_that_costs_more_than_it_says_is_refused() -> None:
