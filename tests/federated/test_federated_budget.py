@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from federated.budget import Budget, Limit, Release, Spending, read_spending
 from federated.budget.reading import read_decisions, read_reserved
-from federated.budget.terms import Towards
+from federated.budget.terms import Towards, default_delta
 from federated.privacy import composed_epsilon_micro
 from federated.spec import Mechanism
 from protocol.errors import ConfigError, StateError
@@ -430,3 +430,8 @@ class AnyLife(RuleBasedStateMachine):
 
 TestAnyLife = AnyLife.TestCase
 TestAnyLife.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+
+
+def test_the_larger_the_data_the_smaller_the_delta_that_is_agreed_to_unasked() -> None:
+    assert default_delta(0) == default_delta(50) == default_delta(10_000) == 1e-5
+    assert default_delta(1_000_000) == pytest.approx(1e-7)
