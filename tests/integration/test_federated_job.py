@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import signal
 import stat
 import subprocess
@@ -20,6 +21,8 @@ from tests.federated_net import JOB, Net
 from tests.live_coordinator import CLI
 
 pytestmark = pytest.mark.timeout(400)
+
+WIDE = {"COLUMNS": "400"}  # a reason stands in one line
 
 
 @pytest.fixture
@@ -164,11 +167,23 @@ def test_a_quorum_that_does_not_come_ends_the_job(net: Net) -> None:
     net.found(partners=2)
     opening = net.open("--join-seconds", "15")
     joining = net.join(net.partners[:1])
+    watching = [watch(home) for home in (net.lab.home.path, net.partners[0].home.root)]
     code, printed, said = net.end(opening)
     assert code == 5, said
     assert "1 of 2 partners joined within 15 s; a round needs 2" in printed["reason"]
     code, joined, said = net.end(joining[0])
     assert (code, joined["updates"], joined["epsilon"]) == (0, 0, 0), said
+    for each in watching:
+        first, *_, last = each.communicate(timeout=60)[0].splitlines()
+        assert first.startswith(f"{JOB} open: round 0 of 3")
+        assert last == f"{JOB} ended: round 0 of 3; {printed['reason']}"
+        assert each.returncode == 0
+
+
+def watch(home: Path) -> subprocess.Popen[str]:
+    """Says the steps of the jobs in the log of a home, until none is under way."""
+    command = [*CLI, "federated", "status", "--watch", "--dir", str(home)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | WIDE)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
