@@ -7,6 +7,7 @@ import json
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -93,3 +94,13 @@ def assert_logged(net: Net, path: Path) -> None:
     assert its["question"] == QUESTION and len(its["partners"]) == PARTNERS
     assert its["epsilon_micro"]["public"] <= 1_000_000
     assert canonical(its) == answer
+    page = read_page(net, "/jobs/ages")
+    assert "The question is answered." in page and job.result.card.hex() in page
+    assert QUESTION in page and "int8" not in page
+
+
+def read_page(net: Net, path: str) -> str:
+    """A page of the operator's dashboard."""
+    port = json.loads(net.lab.home.server_path.read_text())["http_port"]
+    with urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as answer:
+        return answer.read().decode()
