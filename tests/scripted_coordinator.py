@@ -125,8 +125,8 @@ class ScriptedCoordinator(CoordinatorServicer):
             while self.tree.size <= position:
                 self.grown.clear()
                 await self.grown.wait()
-            yield self.on_follow(self.page(position))
-            position = self.tree.size
+            page, position = self.page(position), self.tree.size  # it may grow while this is sent
+            yield self.on_follow(page)
 
     async def Announce(self, request: api.AnnounceRequest, context: Any) -> api.AnnounceResponse:
         self.calls.append(request.envelope)
