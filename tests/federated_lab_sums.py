@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from federated.committee_app import serve_committee
 from federated.duty import Duty
 from federated.exchange import Roster
-from federated.flower.grid import LocalGrid
+from federated.flower.grid import LocalGrid, take_part
 from federated.member import Masked, Member
 from federated.opening import Opener, Uncovered
 from federated.ring import Ring, Words
@@ -58,6 +58,7 @@ class SumLab:
     )
 
     def __post_init__(self) -> None:
+        take_part()
         self.people = [Person(f"partner-{number}") for number in range(self.count)]
         self.net = Network(*self.people)
         body = job(

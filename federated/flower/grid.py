@@ -23,6 +23,11 @@ from federated.flower.supernode import answer
 _RUN_ID = 1
 
 
+def take_part() -> None:
+    """Makes this process one that may make messages, as Flower does for its own."""
+    TaskIdentity.task_id, TaskIdentity.run_id, TaskIdentity.node_id = 1, _RUN_ID, 1
+
+
 @dataclass
 class LocalGrid(Grid):
     """`apps` by transport key (PEM), as partners would have been admitted."""
@@ -31,7 +36,7 @@ class LocalGrid(Grid):
     silent: set[bytes] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        TaskIdentity.task_id, TaskIdentity.run_id, TaskIdentity.node_id = 1, _RUN_ID, 1
+        take_part()
         self.connected = dict.fromkeys(self.apps, "now")  # when each did, as Flower would say
         self._keys = dict(enumerate(self.apps, start=1))
         self._replies: dict[str, Message] = {}
