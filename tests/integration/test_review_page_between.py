@@ -35,6 +35,7 @@ LET_GO = "window.passes = Infinity; held.splice(0).forEach((go) => go()); true"
 CUT = """{ const real = fetch;
   window.fetch = (address, more) => (String(address).endsWith('/change') && sessionStorage.cut)
     ? Promise.reject(new TypeError('cut')) : real(address, more); }"""
+NO_CACHE = "Object.defineProperty(window, 'caches', { get() { throw new Error('none'); } });"
 NO_DATABASE = "Object.defineProperty(window, 'indexedDB', { get() { throw new Error('none'); } });"
 # Two tabs are told of the new address at once; what does a third find?
 LEFT_AT_ONCE = """import(new URL('keeper.js', document.querySelector('script[src]').src))
@@ -50,6 +51,17 @@ WRITES = """{ const real = IDBDatabase.prototype.transaction; window.writes = []
     const made = real.call(this, names, mode, more);
     if (mode === 'readwrite') writes.push([...made.objectStoreNames].join());
     return made; }; }"""
+# How many changes are in each of the two places.
+STORED = """(async () => {
+  const [{ name }] = await indexedDB.databases();
+  const database = await new Promise((there) => {
+    const request = indexedDB.open(name);
+    request.onsuccess = () => there(request.result); });
+  const count = await new Promise((there) => {
+    const request = database.transaction('changes').objectStore('changes').count();
+    request.onsuccess = () => there(request.result); });
+  database.close();
+  return [count, (await (await caches.open(name)).keys()).length]; })()"""
 NOTICES = "[...document.querySelectorAll('.notice p')].map((each) => each.textContent)"
 
 
@@ -63,6 +75,12 @@ async def world(tmp_path: Path) -> AsyncIterator[ReviewWorld]:
 def before(person: Reviewer, script: str) -> None:
     """Runs a script ahead of each page's own."""
     person.browser.call("Page.addScriptToEvaluateOnNewDocument", source=script)
+
+
+def until_stored(person: Reviewer, count: int) -> None:
+    """Waits until so many changes are in each of the two places."""
+    while person.browser.evaluate(STORED) != [count, count]:
+        pass
 
 
 def change_elsewhere(world: ReviewWorld, place: int, said: bytes) -> None:
@@ -245,17 +263,63 @@ async def test_an_answer_whose_round_ended_before_the_page_was_loaded_is_said(
 # ---- nothing is lost ----
 
 
-async def test_without_a_database_what_was_said_last_comes_when_the_page_is_opened_again(
+async def test_with_no_place_what_was_said_last_comes_when_the_page_is_opened_again(
     world: ReviewWorld,
 ) -> None:
     def work(url: str) -> None:
         with reviewer(url) as person:
             before(person, CUT)
             before(person, NO_DATABASE)
+            before(person, NO_CACHE)
             person.at("notes")
             person.browser.evaluate("sessionStorage.cut = 'yes'")
             person.keys("1", "2")
             person.browser.wait("document.querySelector('.status.away')")
+            person.browser.evaluate("sessionStorage.removeItem('cut')")
+            person.at("notes")
+            person.kept()
+
+    await look(world, work)
+    assert answers(world, "notes")[:2] == [(b"\0\0", 0), (b"\0\1", 0)]
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["database", "cache"])
+async def test_what_one_of_two_places_lost_comes_from_the_other_one(
+    world: ReviewWorld, first: int
+) -> None:
+    def work(url: str) -> None:
+        with reviewer(url) as person:
+            before(person, CUT)
+            person.at("notes")
+            person.browser.evaluate("sessionStorage.cut = 'yes'")
+            person.keys("1", "1", "u", "2")
+            person.browser.wait("document.body.dataset.unkept === '0'")
+            origin = person.browser.evaluate("location.origin")
+            for lost in (first, 1 - first):
+                until_stored(person, 2)  # and again what was lost
+                kind = ("indexeddb", "cache_storage")[lost]
+                person.browser.call("Storage.clearDataForOrigin", origin=origin, storageTypes=kind)
+                person.at("notes")
+            person.browser.evaluate("sessionStorage.removeItem('cut')")
+            person.at("notes")
+            person.kept()
+            until_stored(person, 0)
+
+    await look(world, work)
+    assert answers(world, "notes")[:2] == [(b"\0\0", 0), (b"\0\1", 0)]
+
+
+@pytest.mark.parametrize("missing", [NO_DATABASE, NO_CACHE], ids=["database", "cache"])
+async def test_one_place_is_enough(world: ReviewWorld, missing: str) -> None:
+    def work(url: str) -> None:
+        with reviewer(url) as person:
+            before(person, CUT)
+            before(person, missing)
+            person.at("notes")
+            person.browser.evaluate("sessionStorage.cut = 'yes'")
+            person.keys("1", "2")
+            person.browser.wait("document.querySelector('.status.away')")
+            person.browser.wait("document.body.dataset.unkept === '0'")
             person.browser.evaluate("sessionStorage.removeItem('cut')")
             person.at("notes")
             person.kept()

@@ -1,19 +1,20 @@
 // Brings every change of an answer to the node, and loses none on the way: a change is in the browser's own
-// database before it is sent, and leaves it when the node says that it has it, durably. While the node is away
+// database, and on a shelf beside it, until the node says that it has it, durably. While the node is away
 // changes stay, the last one of each item, and go when it is back; also after browser or node were killed.
 //
 // A change says which version it is of. `over` names changes of ours that the node may have or not: nobody
 // knows of an answer that never came. So our own earlier change is no conflict, and a repeated one is one.
 //
-//   listener.kept(change)          the browser has it
+//   listener.kept(change)          the browser has it, in both places or in the one that there is
 //   listener.saved(change, item)   the node has it
 //   listener.refused(change, item) another window came first; item is as it is there; null: it is too late
 //   listener.away(is)              the node stopped answering or lets us in no more, or answers again
 
 import { afterPaint } from "./dom.js";
+import { Shelf, lastOfEach } from "./shelf.js";
 
 const DATABASE = "commonhold-review";
-const LEFT = "left"; // what was not in the database when the page was left
+const LEFT = "left"; // what was not stored yet when the page was left
 const AGAIN_MS = 500;
 const AGAIN_MS_MAX = 8000;
 const OVER_MAX = 16; // as many as the node takes
@@ -42,9 +43,10 @@ const randomMark = () =>
   [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
 export class Keeper {
-  #database = null; // null where the browser has none: then changes live in memory
+  #database = null; // null where the browser has none
+  #shelf;
   #waiting = new Map(); // by item, in the order of their first change
-  #unstored = new Map(); // of these, what the database does not have yet
+  #unstored = new Map(); // of these, what is not in all places yet
   #sending = null;
   #isAway = false;
   #isShut = false;
@@ -55,17 +57,23 @@ export class Keeper {
   constructor({ base, csrf, node }, listener) {
     Object.assign(this, { base, csrf, listener });
     this.name = `${DATABASE}-${node}`;
-    // Whoever leaves at once after an answer leaves no time for the database.
+    this.#shelf = new Shelf(this.name);
+    // Whoever leaves at once after an answer leaves no time to store it.
     const left = `${this.name}-${LEFT}-${randomMark()}`; // each tab's own: several may be left at once
     addEventListener("pagehide", () => {
       if (this.#unstored.size) localStorage.setItem(left, JSON.stringify([...this.#unstored.values()]));
     });
   }
 
-  /** Opens the database; gives the changes that the node may not have yet, and what can be undone. */
+  /** Opens both places; gives the changes that the node may not have yet, and what can be undone. */
   async open() {
-    const { changes, past } = await this.#stored();
-    for (const change of changes) this.#waiting.set(change.name, { ...change, wasSent: true }); // perhaps
+    const [{ changes, past }, shelved] = await Promise.all([this.#stored(), this.#shelf.open()]);
+    const [here, there] = [changes, shelved].map((all) => new Set(all.map(({ mark }) => mark)));
+    for (const change of lastOfEach([...shelved, ...changes])) {
+      const again = { ...change, wasSent: true }; // perhaps
+      if (here.has(change.mark) && there.has(change.mark)) this.#waiting.set(change.name, again);
+      else this.#put(again);
+    }
     for (const change of this.#left()) this.#put({ ...change, wasSent: true });
     this.#next();
     return { changes: [...this.#waiting.values()], past };
@@ -106,7 +114,8 @@ export class Keeper {
   keep(wanted) {
     const name = `${wanted.campaign}/${wanted.round}/${wanted.item}`;
     const earlier = this.#waiting.get(name);
-    const change = { ...wanted, name, mark: randomMark(), base: earlier ? earlier.base : wanted.base };
+    const at = Math.max(Date.now(), (earlier?.at ?? 0) + 1); // which one is later, whatever becomes of the clock
+    const change = { ...wanted, name, at, mark: randomMark(), base: earlier ? earlier.base : wanted.base };
     change.over = earlier ? [...earlier.over, ...(earlier.wasSent ? [earlier.mark] : [])].slice(-OVER_MAX) : [];
     this.#put(change);
     afterPaint(() => this.#next());
@@ -116,12 +125,12 @@ export class Keeper {
   #put(change) {
     this.#waiting.set(change.name, change);
     this.#unstored.set(change.name, change);
-    if (this.#database) afterPaint(() => this.#write(change));
+    if (this.#database || this.#shelf.isThere) afterPaint(() => this.#write(change));
   }
 
   #write(change) {
     if (this.#waiting.get(change.name) !== change) return; // the node has it, or there is a later one
-    this.#store("changes", (store) => store.put(change)).then(
+    Promise.all([this.#store("changes", (store) => store.put(change)), this.#shelf.put(change)]).then(
       () => {
         if (this.#unstored.get(change.name) === change) this.#unstored.delete(change.name);
         this.listener.kept(change);
@@ -199,6 +208,7 @@ export class Keeper {
       this.#waiting.delete(change.name);
       this.#unstored.delete(change.name);
       this.#store("changes", (store) => store.delete(change.name));
+      this.#shelf.clear(change.name);
     } else {
       Object.assign(now, { base: item.v, over: [] });
       this.#store("changes", (store) => store.put(now));

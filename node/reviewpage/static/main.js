@@ -2,6 +2,7 @@
 //
 //   model       rounds, items, what was said of each, undo
 //   keeper      brings changes to the node, through its absence and anybody's death
+//   shelf       where they are a second time
 //   contents    parts of items, fetched and decoded ahead
 //   item, grid, answers    the three screens
 //   form        what there is to answer; parts, picture, sound, difference: what there is to look at
