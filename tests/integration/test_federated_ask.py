@@ -103,4 +103,4 @@ def read_page(net: Net, path: str) -> str:
     """A page of the operator's dashboard."""
     port = json.loads(net.lab.home.server_path.read_text())["http_port"]
     with urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as answer:
-        return answer.read().decode()
+        return bytes(answer.read()).decode()
