@@ -97,9 +97,8 @@ class Keys:
         return address_of(self._chain_key().public_key.to_bytes())
 
     def _chain_key(self) -> PrivateKey:
-        from eth_keys.datatypes import (
-            PrivateKey,
-        )  # a tenth of a second, and most commands need no chain
+        # A tenth of a second, and most commands need no chain.
+        from eth_keys.datatypes import PrivateKey
 
         return PrivateKey(self.chain_secret)
 

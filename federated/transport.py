@@ -7,16 +7,16 @@ only keep strangers away from the server.
 from __future__ import annotations
 
 import datetime
-import ipaddress
 import stat
 from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from commonground import certificates
+from commonground.certificates import general_name, key_pem
 from commonground.files import write_new
 from protocol.errors import ConfigError, StateError
 
@@ -31,7 +31,7 @@ def load_key(path: Path) -> ec.EllipticCurvePrivateKey:
     Raises ConfigError when others may read it, or when it is not such a key.
     """
     try:
-        write_new(path, _pem(ec.generate_private_key(ec.SECP256R1())))
+        write_new(path, key_pem(ec.generate_private_key(ec.SECP256R1())))
     except FileExistsError:
         if stat.S_IMODE(path.stat().st_mode) & _OTHERS:
             raise ConfigError(
@@ -58,24 +58,11 @@ def self_signed(host: str) -> tuple[bytes, bytes]:
 
     The certificate is its own and only authority: partners get it from the job's record.
     """
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "commonhold federated")])
-    now = datetime.datetime.now(datetime.UTC)
-    loopback = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    names = list(dict.fromkeys((_general_name(host), loopback)))
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))  # partners' clocks may be slow
-        .not_valid_after(now + datetime.timedelta(days=_CERTIFICATE_DAYS))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
+    names = map(general_name, (host, "127.0.0.1"))
+    key, certificate = certificates.self_signed(
+        "commonhold federated", names, _CERTIFICATE_DAYS, is_authority=True
     )
-    return certificate.public_bytes(serialization.Encoding.PEM), _pem(key)
+    return certificate, key
 
 
 def valid_until(certificate: bytes) -> datetime.datetime:
@@ -99,18 +86,3 @@ def require_valid(certificate: bytes, now: datetime.datetime | None = None) -> N
             f" {now:%Y-%m-%d %H:%M}",
             "if that is the time, its operator has to open another job; else set the clock",
         )
-
-
-def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-
-
-def _general_name(host: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(host))
-    except ValueError:
-        return x509.DNSName(host)

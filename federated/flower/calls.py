@@ -83,11 +83,10 @@ def _fleet_give(request: Request, body: bytes) -> BytesValue:
     """A partner's reply."""
     given, objects = unpacked(BytesValue.FromString(body), PushMessagesRequest)
     state = _state_for_node(request, given)
-    [tree] = given.message_object_trees
+    [message], [tree] = given.messages_list, given.message_object_trees
     _require_whole([tree], objects)
     answer = fleet_handlers.push_messages(given, state)
-    run_id = given.messages_list[0].metadata.run_id
-    _store(state, run_id, answer.session_id, answer.objects_to_push, objects)
+    _store(state, message.metadata.run_id, answer.session_id, answer.objects_to_push, objects)
     return packed(answer, ())
 
 

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives import serialization
 
+from commonground.certificates import self_signed
 from commonground.files import replace_file
 from node.reviewpage.address import Address
 from protocol.errors import StoreError
@@ -56,25 +55,4 @@ def _name(address: Address) -> x509.GeneralName:
 
 
 def _made(address: Address) -> bytes:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _NAME)])
-    now = datetime.datetime.now(datetime.UTC)
-    names = x509.SubjectAlternativeName([_name(address)])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))  # a phone's clock may be slow
-        .not_valid_after(now + datetime.timedelta(days=_DAYS))
-        .add_extension(names, critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    secret = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    return secret + certificate.public_bytes(serialization.Encoding.PEM)
+    return b"".join(self_signed(_NAME, [_name(address)], _DAYS, is_authority=False))
