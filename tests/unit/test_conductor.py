@@ -153,6 +153,7 @@ class TestSealing:
         assert waited(futile=everybody) is Step.SEAL
         everything = Futile(everybody.people, frozenset(i for _, i in net.state.waiting.scan()))
         assert waited(futile=everything) == Wait(None)
+        assert waited(futile=replace(everything, people=futile.people)) is Step.SEAL
 
     def test_a_round_of_copies_alone_says_nothing_of_what_is_contested_later(self) -> None:
         net = network()
