@@ -221,8 +221,8 @@ def _result(ended: Server, output: bytes) -> dict[str, Any]:
     if ended.process.returncode != 0:
         raise DemoError(
             f"{command} ended with {ended.process.returncode}:\n"
-            f"{output.decode(errors='replace')[-1000:]}",
-            "its messages are in logs/commands.log of the demo's folder (--dir keeps it)",
+            f"{output.decode(errors='replace')[-1000:] or _tail(ended.log)}",
+            "all messages are in logs/commands.log of the demo's folder (--dir keeps it)",
         )
     try:
         printed: dict[str, Any] = json.loads(output) if output.strip() else {}

@@ -15,13 +15,13 @@ from commonhold.demo.stage import DemoError, Server
 
 REVIEWERS_PERCENT: Final = 30
 CONTRIBUTORS_PERCENT: Final = 55
-_PATIENCE_S: Final = "120"
+_PATIENCE_S: Final = "180"
 # Long enough for processes on busy machines to be there when a vote begins, and before it or a root's time to
 # be objected to ends; the contracts ask for appeals that are longer than any vote.
 _DELAYS: Final = {
     "delay": "8s",  # in which a witness objects
-    "voting_delay": "25s",
-    "voting_period": "20s",
+    "voting_delay": "45s",
+    "voting_period": "40s",
     "appeal_delay": "100s",
     "witness_delay": "100s",
     "unbond_delay": "200s",
