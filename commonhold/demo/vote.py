@@ -20,8 +20,8 @@ _PATIENCE_S: Final = "180"
 # be objected to ends; the contracts ask for appeals that are longer than any vote.
 _DELAYS: Final = {
     "delay": "8s",  # in which a witness objects
-    "voting_delay": "45s",
-    "voting_period": "40s",
+    "voting_delay": "42s",
+    "voting_period": "25s",
     "appeal_delay": "100s",
     "witness_delay": "100s",
     "unbond_delay": "200s",
