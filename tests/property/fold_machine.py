@@ -539,9 +539,10 @@ class FoldMachine(RuleBasedStateMachine):
     @rule(place=st.integers(0, 10_000))
     def play_again(self, place: int) -> None:
         """Whatever everybody can read in the log changes nothing a second time; but what the chain took back
-        may be asked for again, in the very words."""
+        may be asked for again, and the chain may say again what it said before, in the very words."""
         entry = self.net.log[place % len(self.net.log)]
-        undone = parse_envelope(entry.raw).kind == "settlement" and self.net.state.rewinds > 0
+        of_the_chain = parse_envelope(entry.raw).kind in ("settlement", "chain")
+        undone = of_the_chain and self.net.state.rewinds > 0
         assert not self.attempt(lambda: self.net.add_raw(entry.raw, entry.leaves)) or undone
 
     # ---- money ----
