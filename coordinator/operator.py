@@ -109,11 +109,12 @@ class Operator:
             keys = load_keys(self.home, self.config)
             self.keys = keys.signing_as(self.state.operator_key, self.state.log_key)
 
-    def _apply(self, state: State, kind: str, record: AnyRecord) -> None:
+    def _apply(self, state: State, kind: str, record: AnyRecord) -> Changes:
         changes = self.tally.process(state, kind, record)
         self._on_record(record, changes)
         if changes.closed is not None:
             self._last_close = (changes.closed, changes.lines)
+        return changes
 
     def reward_lines(self, epoch: int) -> list[pb.RewardLine]:
         """The lines of a closed epoch; raises StateError while it is not closed."""

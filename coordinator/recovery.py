@@ -9,28 +9,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 from coordinator.ledger import Ledger, StoredEntry
 from coordinator.tally import Tally
 from protocol.errors import Misbehaviour, Reject, StoreError
 from protocol.log.batch import Erased, Leaf, decode_bundle
-from protocol.log.envelope import parse_envelope
 from protocol.log.merkle import MerkleTree, hash_leaf
 from protocol.log.note import Verifier, is_signed
-from protocol.rules.people import author_of
 from protocol.state import State
 from protocol.transition import (
     AnyRecord,
+    Process,
     apply,
-    open_record,
     process,
+    reapply,
     require_explained,
-    rules_for,
 )
-
-Process = Callable[[State, str, AnyRecord], Any]
 
 _RESTORE: Final = "restore it from a backup"
 
@@ -91,15 +87,11 @@ def fold(state: State, entry: StoredEntry, step: Process = process) -> AnyRecord
         StoreError: the entry, or what rests beside it, is not what was written.
     """
     try:
-        envelope = parse_envelope(entry.envelope)
-        record = open_record(envelope, leaves_of(entry), state.size, rules_for(state))
-        record = replace(record, author=author_of(state, envelope.kind, record))
+        return reapply(state, entry.envelope, leaves_of(entry), step).record
     except Reject as error:
         raise StoreError(
             f"entry {entry.index} of the ledger is damaged: {error}", _RESTORE
         ) from error
-    step(state, envelope.kind, record)
-    return record
 
 
 def recover(ledger: Ledger, verifier: Verifier) -> Recovered:

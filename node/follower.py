@@ -11,7 +11,8 @@ reads on until an entry announces the key that signed, and believes it once the 
 
 Only what a checkpoint covers is folded: an entry that the log has not signed for is not acted upon.
 A start does the same from `fold` on, so that recovery is the ordinary way. If we crash between store
-and erase, the next start folds what is stored, and erases.
+and erase, the next start folds what is stored, and erases. What this software has checked before, it does
+not check again: the store knows how far that is, by the root of the tree over those very entries.
 
 Every stream begins with an assurance: the log signs that it extends the newest head that we have, be it from
 the stream, from a receipt, or from others. A log that went back cannot do that (protocol/log/assurance.py).
@@ -39,6 +40,7 @@ from commonground.addresses import now_ms
 from commonground.backoff import PATIENT
 from commonground.receipts import Lie, Receipt
 from node.alarmfile import BROKEN_RECEIPT, RULE, WENT_BACK
+from node.checked import CheckMark
 from node.logkeys import announced_keys
 from node.rows import AlarmKind, AlarmRow, CheckpointRow, LogRow, OutboxRow, Withdrawn
 from node.splitview import SPLIT_VIEW, prove_split
@@ -72,6 +74,10 @@ PAGE_ROWS: Final = 16
 QUIET_SECONDS: Final = 1.0
 # A coordinator has its assurance ready; a busy one says that it is busy.
 ASSURANCE_SECONDS: Final = 15.0
+_RESTORE: Final = (
+    "restore node.db from a backup, or empty its tables entries and checkpoints: the log is then"
+    " fetched again"
+)
 
 Listener = Callable[[Applied], None]
 """Called with each entry, after it was folded."""
@@ -116,6 +122,7 @@ class Follower:
         self._failure: Misbehaviour | None = None
         self._announced: list[bytes] = []  # log keys in stored entries that may not be folded yet
         self._assured_size = 0  # how many entries the log said that it has when the stream began
+        self._checked = CheckMark(store, self.tree)
 
     @property
     def size(self) -> int:
@@ -158,12 +165,12 @@ class Follower:
                 self._keep(row)
             if last is None or last.size <= self.state.size:
                 return
+            self._checked.recall()
             head = self._open(last.note)
             if head.size > self.tree.size or self.tree.root(head.size) != head.root:
                 raise StoreError(
                     "the log in node.db does not match its checkpoint: the file is damaged",
-                    "restore node.db from a backup, or empty its tables entries and checkpoints:"
-                    " the log is then fetched again",
+                    _RESTORE,
                 )
             with self._exposing():
                 self._fold(last)
@@ -286,7 +293,8 @@ class Follower:
         covering = None
         if head.size == self.tree.size:
             covering = CheckpointRow(head.size, note, self._clock())
-        other = self._store.append_log(rows, covering)
+        checked = self._checked.up_to(0 if self.checkpoint is None else self.checkpoint.size)
+        other = self._store.append_log(rows, covering, checked)
         if other is not None:
             raise self._lie(
                 "entries", f"two connections got different entries for index {other}", note
@@ -362,6 +370,7 @@ class Follower:
             )
         self.checkpoint = covering
         self._require_kept(covering)
+        self._checked.note(covering.size)
 
     def _place_of(self, broken: OutboxRow, covering: CheckpointRow) -> tuple[bytes, ...]:
         """Evidence: the promise, and what the log has in its place, proven."""
@@ -383,11 +392,14 @@ class Follower:
         self._store.forget_head()
 
     def _apply(self, row: LogRow, note: bytes) -> Applied:
-        try:
-            leaves = decode_bundle(row.bundle)
-            applied = transition.apply(self.state, row.envelope, leaves)
-        except (Reject, Misbehaviour) as error:
-            raise Lie(RULE, f"the log breaks a rule: {error}", (note, row.envelope)) from error
+        if row.index < self._checked.size:
+            applied = self._apply_again(row)
+        else:
+            try:
+                leaves = decode_bundle(row.bundle)
+                applied = transition.apply(self.state, row.envelope, leaves)
+            except (Reject, Misbehaviour) as error:
+                raise Lie(RULE, f"the log breaks a rule: {error}", (note, row.envelope)) from error
         if row.index == 0 and self.state.network != self._link.network:
             raise Lie(
                 "network", "the log is of another network than the link names", (note, row.envelope)
@@ -395,6 +407,14 @@ class Follower:
         for listener in self._listeners:
             listener(applied)
         return applied
+
+    def _apply_again(self, row: LogRow) -> Applied:
+        try:
+            return transition.reapply(self.state, row.envelope, decode_bundle(row.bundle))
+        except Reject as error:
+            raise StoreError(
+                f"entry {row.index} in node.db is damaged: {error}", _RESTORE
+            ) from error
 
     def _require_signed(self, covering: CheckpointRow) -> None:
         """The key that signed is one that the log really announced."""

@@ -8,8 +8,11 @@ from hashlib import sha256
 from typing import Any, Final
 
 from protocol.log.batch import decode_bundle, require_whole
+from protocol.log.merkle import HASH_BYTES
 from protocol.transition import Changes
 from protos.gen import api_pb2 as api
+
+_SIZE_BYTES: Final = 8
 
 
 class OutboxState(StrEnum):
@@ -56,6 +59,25 @@ class CheckpointRow:
     size: int
     note: bytes
     received_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The stored entries under `root` keep every rule, as the version `by` of this software found."""
+
+    size: int
+    root: bytes
+    by: str
+
+    def encode(self) -> bytes:
+        """As a single value."""
+        return self.size.to_bytes(_SIZE_BYTES, "big") + self.root + self.by.encode()
+
+    @classmethod
+    def decode(cls, value: bytes) -> Checked:
+        """The reverse of `encode`."""
+        size, rest = int.from_bytes(value[:_SIZE_BYTES], "big"), value[_SIZE_BYTES:]
+        return cls(size, rest[:HASH_BYTES], rest[HASH_BYTES:].decode())
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from node.rows import (
     ITEM_QUEUED,
     ITEM_REFUSED,
     AlarmRow,
+    Checked,
     CheckpointRow,
     ClaimRow,
     ItemRow,
@@ -43,6 +44,7 @@ _PAGE: Final = 1_000  # rows read at once; far fewer than SQLite's variables in 
 # Set while files or the write-ahead log may still hold something of a withdrawn item.
 _RESIDUE: Final = "erasure_residue"
 _HEAD: Final = "head"  # a size, and a note
+_CHECKED: Final = "checked"
 _SIZE_BYTES: Final = 8
 
 
@@ -56,9 +58,12 @@ class Store(ContentTables):
         return int(self._rows("SELECT coalesce(max(idx) + 1, 0) AS size FROM entries")[0]["size"])
 
     def append_log(
-        self, entries: Sequence[LogRow], checkpoint: CheckpointRow | None = None
+        self,
+        entries: Sequence[LogRow],
+        checkpoint: CheckpointRow | None = None,
+        checked: Checked | None = None,
     ) -> int | None:
-        """Stores entries, and the checkpoint that covers them when it has come.
+        """Stores entries, the checkpoint that covers them when it has come, and how far others are checked.
 
         Another process may have stored some of them already. Gives the index of the first entry that
         it stored *differently*, and then changes nothing: the log showed the two of us two histories.
@@ -77,7 +82,18 @@ class Store(ContentTables):
             )
             if checkpoint is not None:
                 self._insert("checkpoints", [asdict(checkpoint)], or_ignore=True)
+            if checked is not None:
+                self.note_checked(checked)
         return None
+
+    def note_checked(self, checked: Checked) -> None:
+        """Remembers how far entries were checked. Of two processes the last has its way: it costs little."""
+        self.set_meta(_CHECKED, checked.encode())
+
+    def checked(self) -> Checked | None:
+        """How far stored entries were checked, by whom."""
+        noted = self.meta(_CHECKED)
+        return None if noted is None else Checked.decode(noted)
 
     def _envelope(self, index: int) -> bytes | None:
         row = self._row("SELECT envelope FROM entries WHERE idx = ?", index)

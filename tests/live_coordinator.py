@@ -25,7 +25,7 @@ from coordinator.terms import Terms, tryout
 from protocol.log.merkle import hash_leaf, verify_inclusion
 from protocol.log.note import Verifier, open_checkpoint
 from protocol.state import State
-from protocol.transition import AnyRecord, process
+from protocol.transition import AnyRecord, Changes, process
 from protos.gen import api_pb2, api_pb2_grpc
 from protos.gen import records_pb2 as pb
 from tests.helpers import (
@@ -170,11 +170,12 @@ class Mirror:
             await self.more()
         return self.state
 
-    def _apply(self, state: State, kind: str, record: AnyRecord) -> None:
-        process(state, kind, record)
+    def _apply(self, state: State, kind: str, record: AnyRecord) -> Changes:
+        changes = process(state, kind, record)
         self.kinds.append(kind)
         if kind == "seal":
             self.gold.append(state.rounds[record.body.campaign_id].gold_hashes)
+        return changes
 
 
 @asynccontextmanager

@@ -767,18 +767,21 @@ class FoldMachine(RuleBasedStateMachine):
             assert snapshot.withdrawn == len(gone) + len(parts)
 
     def teardown(self) -> None:
-        """Replays the log whole, and as it is once all or some of what was withdrawn is erased: wherever
-        everything that is missing is explained, nothing tells it from having been there."""
-        whole = State()
+        """Replays the log whole; as one that was checked before; and as it is once all or some of what was
+        withdrawn is erased: wherever everything that is missing is explained, nothing tells it from having
+        been there."""
+        whole, again = State(), State()
         gone, whose = self.net.erased_since(), self._owners()
         later = [(gone, State()), ({each for each in gone if whose[each][0] % 2}, State())]
         for entry in self.net.log:
             transition.apply(whole, entry.raw, entry.leaves)
+            transition.reapply(again, entry.raw, entry.leaves)
             for erased, state in later if gone else ():
                 transition.apply(state, entry.raw, entry.erased(erased))
                 if not len(state.unexplained):
                     assert held(state) == held(whole)
         assert same(whole, self.net.state), "a replay of the log ends elsewhere"
+        assert same(again, whole), "what was checked before ends elsewhere"
         for _, state in later if gone else ():
             transition.require_explained(state)
             assert same(state, whole)
