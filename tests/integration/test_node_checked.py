@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from coordinator.keys import Keys
-from node import checked, follower
+from node import checked
 from node.follower import Follower
 from node.rows import Checked
 from node.store import Store
@@ -53,7 +53,7 @@ class Counted:
         self.checked: list[int] = []
         self.applied: list[int] = []
         for name, seen in (("apply", self.checked), ("reapply", self.applied)):
-            monkeypatch.setattr(follower.transition, name, self._counting(name, seen))
+            monkeypatch.setattr(transition, name, self._counting(name, seen))
 
     def _counting(self, name: str, seen: list[int]) -> object:
         act = getattr(transition, name)
