@@ -368,16 +368,16 @@ class ReviewDuties:
     def _give_up_what_is_over(self) -> None:
         """Tasks whose round went on without us are lost, and said to be."""
         for status in _UNFINISHED:
-            over = [
-                task for task in self._store.tasks_with(status) if not self._is_open(task, status)
-            ]
-            self._fail(over, "the round went on without our answers")
+            for campaign_id, number in self._store.rounds_with(status):
+                if not self._is_open(campaign_id, number, status):
+                    over = self._store.tasks(campaign_id, number, status)
+                    self._fail(over, "the round went on without our answers")
 
-    def _is_open(self, task: TaskRow, status: TaskStatus) -> bool:
-        """Whether an unfinished task may still be brought on."""
-        round_, mine = self._state.round_of(task.campaign_id), (task.campaign_id, self._me)
-        if round_.number != task.round:
-            return round_.number < task.round  # we have not read so far yet
+    def _is_open(self, campaign_id: str, number: int, status: TaskStatus) -> bool:
+        """Whether unfinished tasks of a round may still be brought on."""
+        round_, mine = self._state.round_of(campaign_id), (campaign_id, self._me)
+        if round_.number != number:
+            return round_.number < number  # we have not read so far yet
         if round_.phase is RoundPhase.REVEALING:
             return status is TaskStatus.COMMITTED and mine in self._state.commits
         return round_.phase is RoundPhase.COMMITTING

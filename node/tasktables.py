@@ -30,6 +30,11 @@ class TaskTables(DatabaseFile):
         """Our tasks of one status, in all rounds of all campaigns, by campaign, round and position."""
         return self._tasks("status = ?", status)
 
+    def rounds_with(self, status: TaskStatus) -> list[tuple[str, int]]:
+        """The rounds, with their campaigns, in which tasks of ours have a status."""
+        rows = self._rows("SELECT DISTINCT campaign_id, round FROM tasks WHERE status = ?", status)
+        return [(row["campaign_id"], row["round"]) for row in rows]
+
     def task(self, campaign_id: str, round_: int, item_id: bytes) -> TaskRow | None:
         """One task."""
         sql = "campaign_id = ? AND round = ? AND item_id = ?"

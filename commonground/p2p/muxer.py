@@ -6,19 +6,31 @@ import logging
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
-from weakref import WeakSet
+from typing import Any, Final
+from weakref import WeakKeyDictionary, WeakSet
 
 import trio
 from libp2p.abc import IMuxedConn, ISecureConn
 from libp2p.io.exceptions import IOException
 from libp2p.peer.id import ID
 from libp2p.stream_muxer.muxer_multistream import MuxerMultistream
-from libp2p.stream_muxer.yamux.yamux import FLAG_SYN, TYPE_PING, YAMUX_HEADER_FORMAT, Yamux
+from libp2p.stream_muxer.yamux.yamux import (
+    DEFAULT_WINDOW_SIZE,
+    FLAG_SYN,
+    TYPE_PING,
+    TYPE_WINDOW_UPDATE,
+    YAMUX_HEADER_FORMAT,
+    Yamux,
+    YamuxStream,
+)
 
 from commonground.p2p import limits
 
 log = logging.getLogger(__name__)
+
+# The library tells the sender of every few bytes that were read, in a frame of its own each: more frames than
+# there are messages. Credit waits until it is a quarter of a window; nobody stops for want of that.
+CREDIT_HELD_BYTES: Final = DEFAULT_WINDOW_SIZE // 4
 
 
 @contextmanager
@@ -38,6 +50,7 @@ class BoundedYamux(Yamux):
         super().__init__(conn, peer_id)
         self._neighbours = WeakSet() if neighbours is None else neighbours
         self._neighbours.add(self)
+        self._held: WeakKeyDictionary[YamuxStream, int] = WeakKeyDictionary()
 
     def unread_bytes(self) -> int:
         return sum(map(len, self.stream_buffers.values()))
@@ -81,13 +94,29 @@ class BoundedYamux(Yamux):
         body: bytes = await super()._read_data_body(length)
         return body
 
+    def _with_credit(self, frame: bytes) -> bytes | None:
+        """The frame to send in the place of this one: a small credit is held back, and goes with the next."""
+        if len(frame) != struct.calcsize(YAMUX_HEADER_FORMAT):
+            return frame
+        version, kind, flags, stream_id, credit = struct.unpack(YAMUX_HEADER_FORMAT, frame)
+        stream = self.streams.get(stream_id)
+        if kind != TYPE_WINDOW_UPDATE or flags or stream is None:
+            return frame
+        credit += self._held.pop(stream, 0)
+        if credit < CREDIT_HELD_BYTES:
+            self._held[stream] = credit
+            return None
+        return struct.pack(YAMUX_HEADER_FORMAT, version, kind, flags, stream_id, credit)
+
     async def _write_frame(self, data: bytes) -> None:
+        if (frame := self._with_credit(data)) is None:
+            return
         # The shield: a frame that is cut by a caller's timeout would shift every later one. The
         # deadline: a peer that stops reading must not hold a task that cannot be cancelled.
         async with self._write_lock:
             try:
                 with shielded(limits.FRAME_WRITE_SECONDS):
-                    await self.secured_conn.write(data)
+                    await self.secured_conn.write(frame)
             except trio.TooSlowError:
                 self.event_shutting_down.set()
                 await self.secured_conn.close()

@@ -26,6 +26,7 @@ from protocol.state import State
 LICENCE: Final = "CC-BY-4.0"
 WAIT_S: Final = 60.0
 POLL_S: Final = 0.2
+LOOK_S: Final = 0.5  # at the whole log, whose folding takes what the nodes need as well
 
 
 @dataclass
@@ -89,13 +90,19 @@ class Scene:
         with closing(sqlite3.connect(uri, uri=True)) as database:
             return database.execute(sql, values).fetchall()
 
-    def wait_until(self, holds: Callable[[], bool], what: str, seconds: float = WAIT_S) -> None:
+    def wait_until(
+        self,
+        holds: Callable[[], bool],
+        what: str,
+        seconds: float = WAIT_S,
+        every: float = POLL_S,
+    ) -> None:
         """Waits for something that other processes do; raises DemoError after a minute."""
         deadline = time.monotonic() + seconds
         while not holds():
             if time.monotonic() > deadline:
                 raise DemoError(f"waited {seconds:.0f} s in vain until {what}")
-            time.sleep(POLL_S)
+            time.sleep(every)
 
     def wait_for_log(
         self, holds: Callable[[State], bool], what: str, step: Step, seconds: float = WAIT_S
@@ -107,4 +114,4 @@ class Scene:
             step.say(self.tail.review())
             return done
 
-        self.wait_until(look, what, seconds)
+        self.wait_until(look, what, seconds, LOOK_S)

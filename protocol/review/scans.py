@@ -54,6 +54,8 @@ class SketchScan:
     |sketch(a) - sketch(b)|^2 <= 16 |a - b|^2 for each variant. Sketches are float32 for the speed of the
     matrix product; they hold integers whose products sum to less than 2^24, so the result is exact and
     independent of the order of summation.
+
+    Nothing is computed of a row before somebody asks what is near to another: many who replay never do.
     """
 
     def __init__(self, likeness: Likeness, fingerprint_of: Callable[[int], bytes]) -> None:
@@ -65,25 +67,40 @@ class SketchScan:
         self._energies = np.zeros(
             (_INITIAL_ROWS, 2), dtype=np.float64
         )  # of the row, and its sketch
+        self._sketched = 0  # so many slots
 
     def add(self, row: int, fingerprint: bytes) -> None:
         """See `Scan`."""
         slot = self._slots.add(row)
         if slot == len(self._sketches):
             self._sketches, self._energies = _doubled(self._sketches), _doubled(self._energies)
-        values = self._likeness.row(fingerprint)
-        sketch = values.astype(np.float32) @ self._likeness.blocks
-        self._sketches[slot] = sketch
-        self._energies[slot] = float((values * values).sum()), float(sketch @ sketch)
 
     def remove(self, row: int) -> None:
         """See `Scan`."""
-        slot = self._slots.of_row.pop(row)
+        self._clear(self._slots.of_row.pop(row))
+
+    def _clear(self, slot: int) -> None:
         self._sketches[slot] = 0
         self._energies[slot] = 0, np.inf  # as far as can be
 
+    def _sketch(self) -> None:
+        """Looks at the rows that came since somebody asked."""
+        for start in range(self._sketched, len(self._slots.rows), _COMPARED_ROWS):
+            rows = self._slots.rows[start : start + _COMPARED_ROWS]
+            there = [at for at, row in enumerate(rows, start) if row in self._slots.of_row]
+            for gone in set(range(start, start + len(rows))) - set(there):
+                self._clear(gone)
+            if there:
+                values = self._unpacked([self._slots.rows[slot] for slot in there])
+                sketches = values.astype(np.float32) @ self._likeness.blocks
+                self._sketches[there] = sketches
+                self._energies[there, 0] = (values * values).sum(axis=1)
+                self._energies[there, 1] = (sketches * sketches).sum(axis=1)
+        self._sketched = len(self._slots.rows)
+
     def within(self, fingerprint: bytes, permille: int) -> Iterator[tuple[int, int]]:
         """See `Scan`."""
+        self._sketch()
         variants = self._likeness.variants(self._likeness.row(fingerprint))
         for rows in self._candidates(variants, permille):
             distances = self._likeness.distances(variants, self._unpacked(rows))

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import logging
+import struct
 import types
 
 import pytest
 import trio
 from libp2p.pubsub.pb import rpc_pb2
+from libp2p.stream_muxer.yamux.yamux import (
+    FLAG_FIN,
+    FLAG_SYN,
+    TYPE_DATA,
+    TYPE_WINDOW_UPDATE,
+    YAMUX_HEADER_FORMAT,
+    YamuxStream,
+)
 
 from commonground.p2p import guards, limits
 from commonground.p2p.api import PeerPolicy
 from commonground.p2p.gossip import TOPIC, checked_control
 from commonground.p2p.guards import Handshakes, build_host, check_version
-from commonground.p2p.muxer import BoundedYamux
+from commonground.p2p.muxer import CREDIT_HELD_BYTES, BoundedYamux
 from commonground.p2p.penalties import Offence
 from protocol.errors import ConfigError
 
@@ -118,5 +127,40 @@ def test_unread_bytes_are_bounded_for_one_and_for_all(monkeypatch: pytest.Monkey
         two.stream_buffers[1] = bytearray(50)
         one.stream_buffers[1] = bytearray(1000)
         assert len(await two._read_data_body(50)) == 50  # a small one is served in a crowd
+
+    trio.run(main)
+
+
+def test_small_credits_are_held_back_and_none_is_lost() -> None:
+    class Sink:
+        is_initiator = True
+
+        def __init__(self) -> None:
+            self.frames: list[bytes] = []
+
+        async def write(self, data: bytes) -> None:
+            await trio.lowlevel.checkpoint()
+            self.frames.append(data)
+
+    def update(stream_id: int, credit: int, flags: int = 0) -> bytes:
+        return struct.pack(YAMUX_HEADER_FORMAT, 0, TYPE_WINDOW_UPDATE, flags, stream_id, credit)
+
+    async def main() -> None:
+        sink = Sink()
+        muxed = BoundedYamux(sink, None)  # type: ignore[arg-type]
+        for each in (1, 3):
+            muxed.streams[each] = YamuxStream(each, muxed, True)
+        for _ in range(9):
+            await muxed._write_frame(update(1, CREDIT_HELD_BYTES // 10))
+        data = struct.pack(YAMUX_HEADER_FORMAT, 0, TYPE_DATA, 0, 1, 0)
+        others = [data, update(1, 0, FLAG_FIN), update(3, 7, FLAG_SYN), update(5, 7)]
+        for frame in others:
+            await muxed._write_frame(frame)
+        assert sink.frames == others, "only what counts bytes of an open stream waits"
+        await muxed._write_frame(update(1, CREDIT_HELD_BYTES // 2))
+        whole = 9 * (CREDIT_HELD_BYTES // 10) + CREDIT_HELD_BYTES // 2
+        assert sink.frames[len(others) :] == [update(1, whole)]
+        await muxed._write_frame(update(3, CREDIT_HELD_BYTES))
+        assert sink.frames[-1] == update(3, CREDIT_HELD_BYTES), "each stream has its own"
 
     trio.run(main)
