@@ -113,23 +113,71 @@ def _told(found: DryRun) -> list[str]:
 @guarded
 def campaign_change(
     campaign: CampaignArgument,
-    file: DraftArgument,
+    file: Annotated[
+        Path | None, typer.Argument(help="The campaign's TOML file, edited; or options say what.")
+    ] = None,
+    *,
+    title: Annotated[str | None, typer.Option(help="The line that people read.")] = None,
+    guidelines: Annotated[
+        str | None, typer.Option(help="What to submit, and how reviewers judge it.")
+    ] = None,
+    price_ppm: Annotated[
+        int | None, typer.Option(help="What work here is worth, in millionths of the usual.")
+    ] = None,
+    round_items: Annotated[
+        int | None, typer.Option(help="How many items a round has at most.")
+    ] = None,
+    seal_items: Annotated[
+        int | None, typer.Option(help="A round begins as soon as so many items wait.")
+    ] = None,
+    seal_wait: Annotated[
+        str | None,
+        typer.Option(help="A round also begins when the oldest item has waited so long."),
+    ] = None,
+    commit_window: Annotated[
+        str | None, typer.Option(help="How long reviewers have to answer.")
+    ] = None,
+    reveal_window: Annotated[
+        str | None, typer.Option(help="How long their nodes have to open the answers.")
+    ] = None,
     yes: YesOption = False,
     directory: HomeOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Change title, guidelines, price or windows, for what is submitted and sealed from then on.
 
-    What was submitted before keeps its guidelines and its price, and a round its windows. All else in the
-    file has to be as the campaign was opened.
+    What was submitted before keeps its guidelines and its price, and a round its windows. All else in a
+    file has to be as the campaign was opened; what no option names stays as it is.
     """
     from coordinator.campaigns import require_campaign
+    from coordinator.change import change_of, terms_of
     from coordinator.life import change_record, changed_lines
     from coordinator.operator import Operator
 
+    options = {
+        "title": title,
+        "guidelines": guidelines,
+        "price_ppm": price_ppm,
+        "round_items": round_items,
+        "seal_items": seal_items,
+        "seal_wait": seal_wait,
+        "commit_window": commit_window,
+        "reveal_window": reveal_window,
+    }
+    said = {name: str(value) for name, value in options.items() if value is not None}
+    if (file is None) == (not said):
+        raise ConfigError(
+            "both a file and options say what to change" if said else "nothing says what to change",
+            "name the campaign's file, edited, or give options such as --seal-wait 5m",
+        )
     with Operator(Home.at(directory)) as operator:
-        body = change_record(operator.state, campaign, file)
-        lines = changed_lines(require_campaign(operator.state, campaign), body)
+        present = require_campaign(operator.state, campaign)
+        if file is not None:
+            body = change_record(operator.state, campaign, file)
+        else:
+            fields = terms_of(present) | said
+            body = change_of(operator.state, campaign, fields, present.serial).record
+        lines = changed_lines(present, body)
         if not as_json:
             say(lines or ["nothing changes"])
         if lines and not yes and not confirm(f"Change {campaign}? It is logged."):

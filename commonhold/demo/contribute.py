@@ -21,6 +21,7 @@ from commonhold.demo.stranger import is_refused
 from protocol.rows import ItemId
 
 REVIEW_S: Final = 240.0  # on busy cores
+_WAIT: Final = "2s"
 
 
 def submit(scene: Scene) -> None:
@@ -44,6 +45,14 @@ def submit(scene: Scene) -> None:
         )
         _learn_item_ids(scene)
         step.say(f"{len(scene.known)} items in the log")
+    with show.step("the operator: no more is coming, so nothing waits for it") as step:
+        scene.stage.run_all([_hurry(scene, campaign) for campaign in scene.campaigns])
+        step.say(f"an item that a round leaves undecided waits {_WAIT} for the next")
+
+
+def _hurry(scene: Scene, campaign: str) -> tuple[str, ...]:
+    words = ("coordinator", "campaign", "change", campaign, "--seal-wait", _WAIT, "--yes")
+    return (*words, "--dir", scene.coordinator)
 
 
 def _digits(scene: Scene, name: str, folder: Path) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from protocol.log.link import parse_link
 from protocol.money.settlement import Address
 
 WITNESSES: Final = NAMES[:5]
-# From the first item of a campaign to the last, and for those that a round leaves undecided.
+# From the first item of a campaign to the last; the operator shortens it when all are there.
 SEAL_WAIT: Final = "38s"
 _LOOPBACK: Final = "/ip4/127.0.0.1/tcp/0"
 

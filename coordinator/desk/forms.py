@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from commonground.web.gate import sent_form
 from coordinator.campaigns import AUTOMATION, PRIVACY, PROPOSAL, WITHDRAWAL, read_draft
+from coordinator.change import FIELDS, change_of, number_in
 from coordinator.desk.desk import Desk
 from coordinator.desk.drafts import (
     DRAFT_BYTES_MAX,
@@ -28,7 +29,6 @@ from coordinator.desk.experts import check_expert
 from coordinator.desk.gold import import_table, keep_agreed, keep_answer
 from coordinator.desk.items import parse_item_id
 from coordinator.desk.pages import Pages
-from coordinator.desk.terms import FIELDS, change_of, number_in
 from coordinator.dryrun import DryRun, dry_run
 from coordinator.life import close_record, pause_record, takedown_record
 from protocol.errors import CommonholdError, ConfigError, StateError

@@ -16,6 +16,7 @@ from commonground.takedowns import CODES as TAKEDOWNS
 from commonground.web import charts
 from commonground.web.gate import FORM_FIELD, Secrets
 from commonground.web.pages import environment
+from coordinator.change import terms_of
 from coordinator.dashboard import formats
 from coordinator.dashboard.campaigns import campaign_line, question_view
 from coordinator.dashboard.paging import parse_page
@@ -31,7 +32,6 @@ from coordinator.desk.progress import (
     class_series,
     progress_of,
 )
-from coordinator.desk.terms import terms_of
 from coordinator.overview import OUTCOMES
 from protocol.errors import CommonholdError, Reject, Unreachable
 from protocol.lifecycle import GONE, CampaignStatus

@@ -135,7 +135,12 @@ COMMANDS: dict[str, list[str]] = {
     ],
     "coordinator campaign new": ["classify {file}", "{text} {new}.toml", "rate {text}/x"],
     "coordinator campaign check": ["{file} --dir {net}", "{toml} --dir {net}", "{toml}"],
-    "coordinator campaign change": ["{text} {toml} --dir {net}", "{campaign} {toml} --dir {net}"],
+    "coordinator campaign change": [
+        "{text} {toml} --dir {net}",
+        "{campaign} {toml} --dir {net}",
+        "{campaign} --title {text} --guidelines {text} --yes --dir {net}",
+        "{campaign} --seal-wait {text} --dir {net}",
+    ],
     "coordinator campaign close": ["{text} --dir {net}", "{campaign} --yes --dir {net}"],
     "coordinator takedown": [
         "{text} --reason {text} --dir {net}",

@@ -50,6 +50,16 @@ def test_a_campaign_lives_from_its_draft_to_its_close(tmp_path: Path) -> None:
         changed = run_json(home.path, "campaign", "change", "mine", str(file), "--yes")
         assert {"-price_ppm: 1,000,000", "+price_ppm: 500,000"} < set(changed["changed"])
         assert changed["revision"] == 1
+        change = ("campaign", "change", "mine")
+        changed = run_json(home.path, *change, "--seal-wait", "7s", "--title", "Yours", "--yes")
+        assert {"-seal_wait: 10m", "+seal_wait: 7s", "+title: Yours"} < set(changed["changed"])
+        marked = [line for line in changed["changed"] if line[0] in "+-"]
+        assert len(marked) == 4, "the rest stays as it is"
+        assert changed["revision"] == 2
+        assert "that changes nothing" in run(home.path, *change, "--seal-wait", "7s", code=2)
+        for words in ((), (str(file), "--title", "Both")):
+            assert "what to change" in run(home.path, *change, *words, code=2)
+        assert "not a duration" in run(home.path, *change, "--seal-wait", "soon", code=2)
         file.write_text(good.replace('privacy = "open"', 'privacy = "reviewers"'))
         said = run(home.path, "campaign", "change", "mine", str(file), "--yes", code=2)
         assert "who sees content, which cannot be changed" in said.replace("\n", " ")

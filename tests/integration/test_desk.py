@@ -14,8 +14,8 @@ import pytest
 
 from commonground.web.gate import FORM_FIELD
 from commonhold.demo.stage import Stage
+from coordinator.change import terms_of
 from coordinator.desk.desk import Desk
-from coordinator.desk.terms import terms_of
 from coordinator.operator import Operator
 from protocol.errors import StateError
 from protocol.lifecycle import CampaignStatus, ItemStatus

@@ -1,4 +1,4 @@
-"""Other terms for a campaign that is open, from a form: what of them may change, and what would."""
+"""Other terms for a campaign that is open, from a form or from options: what may change, and what would."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WINDOWS = {
 }
 _SIZES = {"round_items": "items_max", "seal_items": "seal_items"}
 FIELDS = ("title", "guidelines", "price_ppm", *_SIZES, *_WINDOWS)
-"""What a form asks, under the names that a draft has."""
+"""What may change, under the names that a draft has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Change:
 
 
 def terms_of(campaign: Campaign) -> dict[str, str]:
-    """The present terms, as the form shows them."""
+    """The present terms, as a form shows them."""
     rounds = campaign.rounds
     return {
         "title": campaign.title,
@@ -44,8 +44,8 @@ def terms_of(campaign: Campaign) -> dict[str, str]:
 
 
 def change_of(state: State, campaign_id: str, fields: Mapping[str, str], serial: int) -> Change:
-    """The change that a form asks for. `serial` is the campaign's when the form was shown: a campaign that
-    has changed since is looked at again first.
+    """The change to these terms, of which none is missing. `serial` is the campaign's when they were shown: a
+    campaign that has changed since is looked at again first.
 
     Raises:
         ConfigError: a field is no number or no duration, or nothing would change.
@@ -70,7 +70,7 @@ def change_of(state: State, campaign_id: str, fields: Mapping[str, str], serial:
     )
     lines = changed_lines(campaign, record)
     if not lines:
-        raise ConfigError("that changes nothing", "go back, and change something")
+        raise ConfigError("that changes nothing", "say what is to be other than it is")
     return Change(record, lines)
 
 
