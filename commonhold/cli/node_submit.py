@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from commonground.client import CoordinatorClient
+from commonground.counting import plural
 from commonhold.cli.finding import Found, ask_what, settle_origin
 from commonhold.cli.node_home import open_home, open_keys, open_store
 from commonhold.cli.node_report import counts_text
@@ -215,7 +216,7 @@ def send(directory: Path | None, again: bool, as_json: bool) -> None:
         {"outbox": counts, "again": sent},
         as_json,
         lambda: (
-            f"{sent} submissions were sent again"
+            f"{plural(sent, 'submission was', 'submissions were')} sent again"
             if again
             else counts_text(counts) or "nothing to send"
         ),
