@@ -31,20 +31,36 @@ _MENDED: Final = {
 
 def encoding_of(path: Path, named: str = "") -> str:
     """What a file is in: what its owner named, else by its mark, else UTF-8. Raises ConfigError."""
+    require_encoding(named)
     if named == MENDED:
         return MENDED
-    if named:
-        try:
-            "".encode(named)
-        except LookupError:
-            raise ConfigError(
-                f"there is no encoding {named!r}",
-                f"common ones are cp1252, latin-1, shift_jis, gbk; {MENDED} is UTF-8 made of cp1252"
-                f" by mistake",
-            ) from None
-    start = read_start(path, _MARK_BYTES_MAX)
-    marked = next((name for mark, name in _MARKS if start.startswith(mark)), "")
-    return named or marked or "utf-8"
+    return named or marked(read_start(path, _MARK_BYTES_MAX)) or "utf-8"
+
+
+def require_encoding(named: str) -> None:
+    """Raises ConfigError where nobody knows what that is; nothing named is right."""
+    if named in ("", MENDED):
+        return
+    try:
+        "".encode(named)
+    except LookupError:
+        raise ConfigError(
+            f"there is no encoding {named!r}",
+            f"common ones are cp1252, latin-1, shift_jis, gbk; {MENDED} is UTF-8 made of cp1252"
+            f" by mistake",
+        ) from None
+
+
+def marked(start: bytes) -> str:
+    """What content is in by the mark that it begins with, or nothing."""
+    return next((name for mark, name in _MARKS if start.startswith(mark)), "")
+
+
+def decoded(content: bytes, encoding: str) -> str:
+    """The text of content in an encoding that there is. Raises UnicodeError."""
+    if encoding == MENDED:
+        return content.decode("utf-8").translate(_MENDED)
+    return content.decode(encoding)
 
 
 def read_start(path: Path, length: int) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from commonground.counting import plural
 from protocol.jobs import Job
 from protocol.rules.licences import last_epoch_of_sale
 from protocol.state import State
@@ -24,7 +25,10 @@ class Mark:
         """A sentence for people."""
         gone = []
         if self.withdrawn:
-            gone.append(f"{self.withdrawn:,} items or parts of them were withdrawn or taken down")
+            gone.append(
+                f"{plural(self.withdrawn, 'item or part of one was', 'items or parts of them were')}"
+                " withdrawn or taken down"
+            )
         if self.refused:
             gone.append(f"{self.refused:,} items are accepted no more")
         licensed = (

@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 
+from commonground.counting import plural
 from coordinator.book import Book
 from coordinator.heads import RESTORE_ADVICE
 from protocol.errors import Reject, StoreError
@@ -78,10 +79,11 @@ class Assurances:
     def _stop(self, shown: Checkpoint, held: bytes) -> None:
         size = self._book.head.size
         lost = (
-            f"{shown.size - size:,} entries are missing: the log has {size:,}, and somebody showed a head of"
-            f" {shown.size:,} that it signed"
+            f"{plural(shown.size - size, 'entry is', 'entries are')} missing: the log has {size:,}, and"
+            f" somebody showed a head of {shown.size:,} that it signed"
             if shown.size > size
-            else f"the log signed two histories: of its first {shown.size:,} entries somebody has others"
+            else "the log signed two histories: of its first"
+            f" {plural(shown.size, 'entry', 'entries')} somebody has others"
         )
         _log.critical("%s. No record is taken any more. Stop, and %s", lost, RESTORE_ADVICE)
         self._keep_for_good(held)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from commonground.counting import plural
 from commonground.durations import duration_words
 from coordinator.campaigns import Draft
 from protocol.limits import PPM
@@ -152,7 +153,8 @@ def _on_windows(body: pb.Campaign, question: Question) -> Iterator[tuple[str, st
     needed_ms = rounds.seal_items * answer_seconds(question) * 1000
     if rounds.commit_ms < needed_ms:
         yield (
-            f"{rounds.seal_items:,} items take a person {duration_words(needed_ms)}, and the window for"
+            f"{plural(rounds.seal_items, 'item takes', 'items take')} a person"
+            f" {duration_words(needed_ms)}, and the window for"
             f" answers is {duration_words(rounds.commit_ms)}",
             "let a round begin with fewer items, or give more time",
         )

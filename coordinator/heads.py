@@ -22,6 +22,7 @@ import threading
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from commonground.counting import plural
 from commonground.files import replace_file
 from coordinator.ledger import Ledger
 from protocol.errors import Reject, StoreError
@@ -115,11 +116,14 @@ def lost_entries(kept: Checkpoint | None, tree: MerkleTree) -> str:
         return ""
     if tree.size < kept.size:
         return (
-            f"the ledger has {tree.size:,} entries, and a head of {kept.size:,} was shown to others:"
-            f" {kept.size - tree.size:,} are missing"
+            f"the ledger has {plural(tree.size, 'entry', 'entries')}, and a head of {kept.size:,}"
+            f" was shown to others: {plural(kept.size - tree.size, 'is', 'are')} missing"
         )
     if tree.root(kept.size) != kept.root:
-        return f"the ledger's first {kept.size:,} entries are not those that were shown to others"
+        return (
+            f"the ledger's first {plural(kept.size, 'entry', 'entries')} differ from what was shown to"
+            " others"
+        )
     return ""
 
 

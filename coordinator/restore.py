@@ -21,6 +21,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from commonground.counting import plural
 from commonground.files import sync_directory
 from coordinator import tables
 from coordinator.config import Home
@@ -140,7 +141,8 @@ def _read_missing(
     start = tree.size
     if checkpoint.size < start:
         raise StateError(
-            f"the source has {checkpoint.size:,} entries, and {start:,} are here", _ELSEWHERE
+            f"the source has {plural(checkpoint.size, 'entry', 'entries')}, and {start:,} are here",
+            _ELSEWHERE,
         )
     entries = _read_entries(source, start, checkpoint.size)
     for raw in entries:

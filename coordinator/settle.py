@@ -23,6 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from commonground.counting import plural
 from contracts.endpoint import Endpoint
 from contracts.inspection import differences
 from contracts.reader import ChainReader
@@ -208,10 +209,10 @@ class _Run:
                 self.report(f"the next witnesses take over {_moment(due_s)}; run this again then")
                 return
             self._final(self.chain.activate_witnesses().block)
-            self.report(f"{len(wanted)} witnesses are in force on chain")
+            self.report(f"{plural(len(wanted), 'witness is', 'witnesses are')} in force on chain")
         elif wanted and wanted != view.witnesses and view.witnesses and not due_s:
             self.report(
-                f"asking the {len(view.witnesses)} witnesses to make room for {len(wanted)}"
+                f"asking {plural(len(view.witnesses), 'witness', 'witnesses')} to make room for {len(wanted)}"
             )
             body = pb.WitnessChange(
                 network=self.state.network, proposal=view.proposals + 1, witnesses=wanted

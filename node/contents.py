@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from node.drafts import PartSource
+from node.encodings import Opened, in_utf8, what_to_name
 from node.intake import look_beside, prepare_content, read_content
 from node.media.records import Beside, Credentials, Prepared
 from node.media.texts import CHECKS
@@ -55,7 +56,9 @@ class Contents:
 
     def check(self, source: PartSource) -> CheckedPart:
         """Raises ConfigError (cannot be read) or Reject (is not what the campaign takes)."""
-        content = _content_of(source)
+        stored = _content_of(source)
+        opened = self._opened(source, stored)
+        content = opened.content
         media_type = _media_type_in(self._terms[source.name], content, source)
         screened = self._screened(content, media_type)
         made = self._prepared(source, content, screened, media_type)
@@ -68,8 +71,8 @@ class Contents:
             size=len(made.content),
             sha256=sha256(made.content).digest(),
             fingerprint=made.fingerprint,
-            said=(*made.said, *_redacted(screened)),
-            is_changed=made.content != content,
+            said=(*opened.said, *made.said, *_redacted(screened)),
+            is_changed=made.content != stored,
             source=told.text,
             findings=tuple(self._placed(source, each) for each in findings),
             language=screened.language,
@@ -82,12 +85,25 @@ class Contents:
         of photographs does not fit in memory. Raises StateError when the file is another one by now."""
         content = _content_of(source)
         if checked.is_changed:
+            content = self._opened(source, content).content
             media_type = _media_type_in(self._terms[source.name], content, source)
             screened = self._screened(content, media_type)
             content = self._prepared(source, content, screened, media_type).content
         if sha256(content).digest() != checked.sha256:
             raise changed(str(source.path or source.name))
         return content
+
+    def _opened(self, source: PartSource, content: bytes) -> Opened:
+        """A file that may be a text, in UTF-8. Raises Reject, but where files of any kind go as they are."""
+        takes = self._terms[source.name].media_types
+        if source.path is None or not any(MEDIA[name].is_text for name in takes):
+            return Opened(content)
+        try:
+            return in_utf8(content, source.encoding)
+        except Reject:
+            if OPAQUE.name in takes:
+                return Opened(content)
+            raise
 
     def _prepared(
         self, source: PartSource, content: bytes, screened: Screened, media_type: str
@@ -178,10 +194,12 @@ def _media_type_in(terms: PartTerms, content: bytes, source: PartSource) -> str:
     takes_any = OPAQUE.name in terms.media_types
     try:
         found = media_type_of(content, source.path.suffix if source.path else "")
-    except Reject:
+    except Reject as error:
         if takes_any:
             return OPAQUE.name
-        raise
+        takes_text = any(MEDIA[name].is_text for name in terms.media_types)
+        also = what_to_name(content) if takes_text else ""
+        raise Reject(str(error), f"{takes} {also}".rstrip()) from None
     shapes = [name for name in terms.media_types if name in SHAPES]
     if found == JSON.name and shapes and found not in terms.media_types:
         plain = [TEXT.name] if TEXT.name in terms.media_types else []

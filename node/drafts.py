@@ -17,6 +17,7 @@ class PartSource:
     text: str = ""
     source: str = ""  # who or what made it
     data: bytes = b""  # of a table that holds more than text
+    encoding: str = ""  # of a file, if it is a text and not in UTF-8, as its owner says
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,13 @@ take, is named and left out, and so is what is there already. Drafts are not kep
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Final
 from unicodedata import normalize
 
+from commonground.counting import plural
 from node.contents import CheckedPart, Contents
 from node.drafts import Draft, Drafts, LeftOut
 from node.media.records import Credentials
@@ -30,6 +31,7 @@ from protos.gen import records_pb2 as pb
 PROBLEMS_SHOWN: Final = 5
 #: The generator of what content credentials call generated without saying by what.
 UNNAMED: Final = "unnamed model"
+_NO_ANSWER: Final = "it has no answer, and the campaign wants one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +221,7 @@ class Planner:
                 left_out.append(found)
             else:
                 items.append(found)
-        answers.require_right()
+        answers.require_right(left_out)
         return Plan(tuple(items), tuple(left_out))
 
     def _look(
@@ -312,7 +314,7 @@ class _Answers:
         if draft.words or self._campaign.proposal != pb.PROPOSAL_REQUIRED:
             return None
         self._missing.append(draft.name)
-        return LeftOut(draft.name, "it has no answer, and the campaign wants one")
+        return LeftOut(draft.name, _NO_ANSWER)
 
     def read(self, draft: Draft) -> bytes | None:
         """The answer of a draft; None without one, and where it is wrong."""
@@ -346,16 +348,35 @@ class _Answers:
         if self._count <= PROBLEMS_SHOWN:
             self._problems.append(problem)
 
-    def require_right(self) -> None:
+    def require_right(self, left_out: Sequence[LeftOut]) -> None:
         """Raises ConfigError that names the first that are wrong; or, where most have none, that have none:
-        some were forgotten, but most were meant to be told otherwise."""
-        if 2 * len(self._missing) > self._drafts:
-            listed = "; ".join(self._question.kind.choices(self._question.spec))
-            for name in self._missing:
-                self._note(
-                    f"{name} has no answer, and the campaign wants one", f"answers are: {listed}"
-                )
+        some were forgotten, but most were meant to be told otherwise. It says then what else is left out:
+        names that are written in another way, perhaps."""
         if self._problems:
-            more = self._count - PROBLEMS_SHOWN
-            shown = "; ".join(self._problems) + (f"; and {more} more" if more > 0 else "")
-            raise ConfigError(shown, self._advice)
+            raise ConfigError(_listed(self._problems, self._count), self._advice)
+        if 2 * len(self._missing) <= self._drafts:
+            return
+        count = len(self._missing)
+        lines = [
+            f"{count:,} of {plural(self._drafts, 'item')} have no answer, and the campaign wants one:"
+            f" {_listed(self._missing, count)}"
+        ]
+        by_reason: dict[str, list[str]] = {}
+        for each in left_out:
+            by_reason.setdefault(each.reason, []).append(each.name)
+        lines += [
+            f"{len(names):,} left out, {reason}: {_listed(names, len(names))}"
+            for reason, names in by_reason.items()
+            if reason != _NO_ANSWER
+        ][:PROBLEMS_SHOWN]
+        choices = "; ".join(self._question.kind.choices(self._question.spec))
+        raise ConfigError(
+            ". ".join(lines),
+            f"give each its answer (--labels FILE, --label LABEL), or leave it out. Answers are: {choices}",
+        )
+
+
+def _listed(names: Sequence[str], count: int) -> str:
+    """The first of so many."""
+    more = count - PROBLEMS_SHOWN
+    return "; ".join(names[:PROBLEMS_SHOWN]) + (f"; and {more:,} more" if more > 0 else "")

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from commonground.addresses import now_ms
+from commonground.counting import plural
 from commonground.places import Reach, parse_place, reach_of_place
 from node.store import Store
 from protocol.errors import Reject
@@ -62,8 +63,8 @@ def reach_words(store: Store, now: int) -> str:
     recent = [seen for seen in _visits(store).values() if now - seen < NOTED_MS]
     if recent:
         minutes = max(0, now - max(recent)) // 60_000
-        members = "1 member" if len(recent) == 1 else f"{len(recent):,} members"
-        return f"reached from outside {minutes:,} minutes ago; by {members} within a day"
+        members = plural(len(recent), "member")
+        return f"reached from outside {plural(minutes, 'minute')} ago; by {members} within a day"
     announced = json.loads(store.meta(_ANNOUNCED) or b"[]")
     if not announced:
         return "not announced yet: a running node says where it is once the log knows its key"

@@ -119,17 +119,22 @@ def explain(statement: StatementLine) -> str:
             # Which guidelines and which price; most campaigns never change theirs.
             terms = f", under change {line.revision} of its terms" if line.revision else ""
             earned = f"{_items(evidence)} in {line.campaign_id}{terms}"
-            return f"{earned} = {share} of the contributors' pool"
+            return f"{earned} = {share} of the contributors' pool" + _why_nothing(statement)
         case pb.ROLE_REVIEWER:
             earned = f"{_answers(evidence)} in {line.campaign_id} = {share} of the reviewers' pool"
-            return earned + _why_nothing(statement)
+            return earned + _why_nothing(
+                statement, ": no more was learnt from them than from guesses"
+            )
         case pb.ROLE_HOLDER:
             held = f"{evidence.shares_micro / PPM:,.6f} shares held"
             return f"{held} = {share} of the holders' part of the revenue"
         case pb.ROLE_TREASURY:
             return "the treasury's part, for the operator to keep for the network"
         case _:
-            return f"{_updates(evidence)} to the job {line.job_id} = {share} of the trainers' pool"
+            earned = (
+                f"{_updates(evidence)} to the job {line.job_id} = {share} of the trainers' pool"
+            )
+            return earned + _why_nothing(statement)
 
 
 def _royalty(line: pb.RewardLine, share: str) -> str:
@@ -153,12 +158,13 @@ def _updates(evidence: pb.Evidence) -> str:
     return updates
 
 
-def _why_nothing(statement: StatementLine) -> str:
-    """Why answers earned nothing; empty where they earned something."""
+def _why_nothing(statement: StatementLine, without_weight: str = "") -> str:
+    """Why work earned nothing; empty where it earned something. `without_weight`: why it weighed nothing, if
+    the counts do not say."""
     if statement.amount:
         return ""
     if not statement.line.weight_micro:
-        return ": no more was learnt from them than from guesses"
+        return without_weight
     return ": the pool was empty" if not statement.pool else ": less than the smallest unit"
 
 
@@ -213,12 +219,18 @@ def _explain_contest(state: State, item: Item, before: Item) -> str:
     waits = item.status in (ItemStatus.SUBMITTED, ItemStatus.UNDECIDED)
     stage = _STAGES[ItemStatus.SUBMITTED if waits else item.status]
     said = f"{stage}: you contested that it is {contested_words(before)} of {item.resembles.hex()[:12]}"
+    few = few_may_review(state, item) if waits else ""
+    return f"{said}; {few}" if few else said
+
+
+def few_may_review(state: State, item: Item) -> str:
+    """That a contest waits for people who may review it; empty where enough stand by."""
     wanted = state.campaigns[item.campaign_id].reviewers_per_item
-    there = count_who_may_review(state, item) if waits else wanted
+    there = count_who_may_review(state, item)
     if there >= wanted:
-        return said
+        return ""
     few = f"only {there:,} of {wanted:,}" if there else "nobody"
-    return f"{said}; {few} who may review it stands by: whoever reviewed it before may not"
+    return f"{few} who may review it stands by: whoever reviewed it before may not"
 
 
 def _explain_verdict(campaign: Campaign, item: Item) -> str:
@@ -330,13 +342,14 @@ def decided_items(
     store: Store, state: State, epoch: int | None = None
 ) -> Iterator[tuple[ItemRow, Item]]:
     """Our items that were decided in an epoch, or in any: what is behind a contributor's counts. A strict
-    match is set aside without an epoch, and is among those of any."""
+    match is set aside without an epoch, and is among those of any. What is contested was decided before."""
     for row in store.items():
         item = state.items.get(row.item_id)
         if item is None:
             continue
-        is_decided = item.decided_in is not None or item.status is ItemStatus.DUPLICATE
-        if is_decided and epoch in (None, item.decided_in):
+        decided = item.before or item
+        is_decided = decided.decided_in is not None or decided.status is ItemStatus.DUPLICATE
+        if is_decided and epoch in (None, decided.decided_in):
             yield row, item
 
 

@@ -166,6 +166,16 @@ def media_type_of(content: bytes, suffix: str = "") -> str:
     )
 
 
+def is_known(content: bytes) -> bool:
+    """Whether content has a type by its bytes: it is a text, or begins as files of a type do."""
+    return is_text(content) or any(_is_signed(medium, content) for medium in MEDIA.values())
+
+
+def is_text(content: bytes) -> bool:
+    """Whether content is UTF-8 without control characters."""
+    return not _problem_of_text(content)
+
+
 def check_content(media_type: str, content: bytes) -> None:
     """Raises Reject unless the content can be of that type: its signature, UTF-8 without controls, or,
     of an opaque file, any byte at all.
@@ -213,8 +223,8 @@ def _meant(control: str) -> str:
     if not was:
         return ""
     return (
-        f"; it most likely was {was} (U+{ord(was):04X}) in Windows-1252: read a table as --encoding"
-        " utf-8-of-cp1252, replace it in a file"
+        f"; it most likely was {was} (U+{ord(was):04X}) in Windows-1252: --encoding utf-8-of-cp1252"
+        " reads it so"
     )
 
 

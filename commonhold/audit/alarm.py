@@ -17,6 +17,7 @@ from typing import Final
 
 from google.protobuf.message import DecodeError
 
+from commonground.counting import plural
 from commonhold.audit.source import FolderLog
 from node.alarmfile import BROKEN_RECEIPT, RULE, WENT_BACK, AlarmFile
 from node.splitview import SPLIT_VIEW, SplitView, verify_split
@@ -79,7 +80,8 @@ def _split_view(alarm: AlarmFile, keys: Sequence[Verifier], _: Path) -> Finding:
     at = open_checkpoint(split.theirs, key).size
     return Finding(
         True,
-        f"the log's key signed two histories: of the first {at:,} entries it signed two different roots",
+        f"the log's key signed two histories: of the first {plural(at, 'entry', 'entries')} it signed"
+        " two different roots",
         "which of the two is the true one, and who else was shown which",
     )
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from commonground.addresses import now_ms
+from commonground.counting import plural
 from commonground.files import part_of, replace_file
 from commonhold.audit.report import Report
 from commonhold.audit.source import FolderLog, LogSource
@@ -95,10 +96,10 @@ def require_extends(
     if report.checkpoint.size >= head.size:
         if report.tree.root(head.size) == head.root:
             return
-        what = f"it signed two histories: the first {head.size:,} entries were others"
+        what = f"it signed two histories: the first {plural(head.size, 'entry', 'entries')} differ"
         split = prove_split(report.tree, report.checkpoint.size, note, kept, head.size)
     else:
-        what = f"it had {head.size:,} entries, and shows {report.checkpoint.size:,} now"
+        what = f"it had {plural(head.size, 'entry', 'entries')}, and shows {report.checkpoint.size:,} now"
         split = _split_behind(where, head, kept, report.checkpoint, note)
     advice = f"nothing in {where} was changed"
     if split is not None and _is_by_one_key(report, split, verifier):

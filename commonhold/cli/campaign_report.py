@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from commonground.copying import copy_words
+from commonground.counting import plural
 from commonground.durations import duration_words
 from protocol.limits import NAME_CHARS_MAX, PPM
 from protocol.rows import Campaign
@@ -96,10 +97,10 @@ def _campaign_text(each: dict[str, Any]) -> list[str]:
         ("licences", ", ".join(each["licences"])),
         ("price", f"{each['price_ppm'] / PPM:g}; {_CONTENT[each['published']]}"),
         ("", f"{each['derivative_permille'] / 10:g} % of it for a derivative of another item"),
-        ("review", f"{each['reviewers_per_item']} reviewers an item; {windows}"),
+        ("review", f"{plural(each['reviewers_per_item'], 'reviewer')} an item; {windows}"),
         (
             "rounds",
-            f"sealed at {rounds['seal_items']:,} items, or when one has waited"
+            f"sealed at {plural(rounds['seal_items'], 'item')}, or when one has waited"
             f" {duration_words(rounds['seal_wait_ms'])}",
         ),
         *(("copies" if not at else "", text) for at, text in enumerate(each["copy_words"])),
@@ -135,7 +136,7 @@ def _now_text(each: dict[str, Any]) -> str:
     if each["status"] == "closed":
         under_way = "" if each["phase"] == "open" else f"; round {each['round']} ends"
         return f"closed: it takes nothing more{under_way}"
-    waiting = f"{each['waiting']:,} items wait" if each["waiting"] != 1 else "1 item waits"
+    waiting = plural(each["waiting"], "item waits", "items wait")
     if each["phase"] == "open":
         return f"{waiting} for round {each['round'] + 1}"
     return f"round {each['round']} is {each['phase']}; {waiting} for the next"

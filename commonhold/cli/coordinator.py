@@ -289,7 +289,9 @@ def fsck(directory: HomeOption = None, as_json: JsonFlag = False) -> None:
         asdict(report),
         as_json,
         lambda: (
-            f"{report.entries:,} entries and {report.leaves:,} leaves hold, {report.erased:,} of them "
+            f"{plural(report.entries, 'entry', 'entries')} and"
+            f" {plural(report.leaves, 'leaf', 'leaves')} hold,"
+            f" {report.erased:,} of them "
             f"erased; root {report.root.hex()}"
         ),
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import Progress, TaskID
 
+from commonground.counting import plural
 from commonhold.cli.options import HomeOption
 from commonhold.cli.output import JsonFlag, emit, guarded, note, progress
 from coordinator.config import Home
@@ -53,7 +54,9 @@ def backup(
     emit(
         asdict(made),
         as_json,
-        lambda: f"{made.size:,} entries are in {made.path}, root {made.root.hex()}",
+        lambda: (
+            f"{plural(made.size, 'entry is', 'entries are')} in {made.path}, root {made.root.hex()}"
+        ),
     )
 
 
@@ -89,16 +92,17 @@ def restore(
     submissions = sum(each.submissions for each in done)
     if submissions:
         note(
-            f"{submissions:,} of them are submissions. If their authors proposed answers, these were"
+            f"{plural(submissions, 'of them is a submission', 'of them are submissions')}. If"
+            " their authors proposed answers, these were"
             " sealed here alone: ask them for `commonhold node send --again`, or rounds cannot be decided"
         )
     emit(
         {"before": before, "size": size, "restored": size - before, "submissions": submissions},
         as_json,
         lambda: (
-            f"{size - before:,} entries are restored; the ledger has {size:,}"
+            f"{plural(size - before, 'entry is', 'entries are')} restored; the ledger has {size:,}"
             if size > before
-            else f"nothing was missing; the ledger has {size:,} entries"
+            else f"nothing was missing; the ledger has {plural(size, 'entry', 'entries')}"
         ),
     )
 

@@ -94,10 +94,10 @@ def _told(found: DryRun) -> list[str]:
         return [*_wrong(found.errors), f"{found.id} cannot be opened"]
     lines = [
         f"{found.id} can be opened",
-        f"a full round: {found.round_items:,} items, {found.round_answers:,} answers, about"
-        f" {found.round_minutes:,} minutes of review, {found.reviewer_minutes:,} of each reviewer",
-        f"gold: {found.gold_items:,} items a round whose answer you know; an undecided item takes"
-        f" up to {found.rounds_max} rounds",
+        f"a full round: {plural(found.round_items, 'item')}, {plural(found.round_answers, 'answer')}, about"
+        f" {plural(found.round_minutes, 'minute')} of review, {found.reviewer_minutes:,} of each reviewer",
+        f"gold: {plural(found.gold_items, 'item')} a round whose answer you know; an undecided item takes"
+        f" up to {plural(found.rounds_max, 'round')}",
         f"export: {', '.join(found.exported_as)}" if found.exported_as else "export: not possible",
     ]
     if found.cost is not None:

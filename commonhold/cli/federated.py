@@ -200,7 +200,7 @@ def open_(
             opened,
             lambda job, joined: bar.update(
                 shown,
-                description=f"{joined} partners, round",
+                description=f"{plural(joined, 'partner')}, round",
                 completed=len(job.rounds),
             ),
         )
@@ -235,10 +235,12 @@ def outcome_data(outcome: Outcome) -> dict[str, Any]:
 
 def outcome_text(data: dict[str, Any]) -> Printed:
     if data["outcome"] != JobStatus.COMPLETED.name.lower():
-        return f"job {data['job_id']} ended after {data['rounds']} rounds: {data['reason']}"
+        return (
+            f"job {data['job_id']} ended after {plural(data['rounds'], 'round')}: {data['reason']}"
+        )
     return [
         f"job {data['job_id']} is complete: {data['accuracy_int8']:.1%} right as int8 on"
-        f" {data['held_back']:,} examples that nobody trained on"
+        f" {plural(data['held_back'], 'example')} that nobody trained on"
         f" ({data['accuracy_fp32']:.1%} as fp32, {data['size_ratio']:.1f} times as large),"
         f" at epsilon {data['epsilon']:.3f}, delta {data['delta']:g}",
         f"model: {data['artifact']}",

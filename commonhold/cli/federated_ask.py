@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from commonground.counting import plural
 from commonhold.cli.names import parse_person
 from commonhold.cli.options import HomeOption
 from commonhold.cli.output import EXIT_STATE, JsonFlag, Printed, emit, guarded, progress, say, table
@@ -118,7 +119,7 @@ def ask(
             terms,
             opened,
             lambda job, joined: bar.update(
-                shown, description=f"{joined} partners", completed=len(job.rounds)
+                shown, description=plural(joined, "partner"), completed=len(job.rounds)
             ),
         )
     data = _data(outcome)
@@ -154,6 +155,7 @@ def _text(data: dict[str, Any]) -> Printed:
     ]
     return [
         table("Answer", ["what", "value", "with 95 % confidence"], rows),
-        f"of {data['partners']} partners, at epsilon {data['epsilon']:.3f}, delta {data['delta']:g}",
+        f"of {plural(data['partners'], 'partner')}, at epsilon {data['epsilon']:.3f}, delta"
+        f" {data['delta']:g}",
         f"answer: {data['answer']}",
     ]

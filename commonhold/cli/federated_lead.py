@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from commonground.counting import plural
 from commonground.files import replace_file
 from commonhold.cli.options import HomeOption
 from commonhold.cli.output import EXIT_STATE, JsonFlag, emit, guarded, progress, say
@@ -61,7 +62,7 @@ def resume(
                 replace_file(ready_file, json.dumps(found))
 
         def seen(job: Job, joined: int) -> None:
-            text, done = f"{joined} partners, round", len(job.rounds)
+            text, done = f"{plural(joined, 'partner')}, round", len(job.rounds)
             bar.update(task, description=text, completed=done, total=job.terms.rounds)
 
         outcome = resume_job(Home.at(directory), job_id, held_back, led, seen)

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from rich.console import RenderableType
 
+from commonground.counting import plural
 from commonhold.cli.output import ask, confirm, note, say, table
 from node.planning import Plan, Terms
 from node.privacy.choice import Choice
@@ -135,7 +136,8 @@ def settle_origin(plan: Plan, terms: Terms, *, may_ask: bool) -> Plan:
         return plan
     names = ", ".join(dict.fromkeys(item.made_with or "a program without a name" for item in made))
     said = (
-        f"content credentials say that a program generated {len(made):,} items, or a part ({names})"
+        f"content credentials say that a program generated {plural(len(made), 'item')}, or a"
+        f" part ({names})"
     )
     if may_ask and sys.stdin.isatty():
         note(f"{said}; nobody checked their signature")

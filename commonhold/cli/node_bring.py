@@ -90,7 +90,7 @@ def submit(
         typer.Option("--format", help="What PATH is, if it is not what it looks like."),
     ] = None,
     encoding: Annotated[
-        str, typer.Option(help="What tables are written in, if not UTF-8 or UTF-16: as cp1252.")
+        str, typer.Option(help="What tables and texts are in, if not UTF-8 or UTF-16: as cp1252.")
     ] = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be submitted, and what not.")
@@ -181,7 +181,7 @@ def scan(
     region: RegionOption = None,
     finder: FinderOption = "",
     encoding: Annotated[
-        str, typer.Option(help="What tables are written in, if not UTF-8 or UTF-16: as cp1252.")
+        str, typer.Option(help="What tables and texts are in, if not UTF-8 or UTF-16: as cp1252.")
     ] = "",
     as_json: JsonFlag = False,
 ) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 
+from commonground.counting import plural
 from commonhold.cli.node_home import is_running, open_home, open_store
 from commonhold.cli.output import ask, confirm, emit, letters, out, prose, say, table
 from commonhold.cli.output import show as print_out
@@ -269,7 +270,9 @@ def review(directory: Path | None) -> None:
         if not waiting:
             raise StateError(
                 "nothing to review now",
-                f"{missing} items are still on their way" if missing else "wait for a draw",
+                plural(missing, "item is still on its way", "items are still on their way")
+                if missing
+                else "wait for a draw",
             )
         _go_through(desk, waiting)
         tasks = desk.drafted(waiting)

@@ -237,6 +237,13 @@ def statement(
         "lines": [_line(each) for each in shown],
         "balances": [_balance(each) for each in read_balances(store, state, every)],
     }
+    contested = [
+        (row, item) for row, item in decided_items(store, state) if item.before is not None
+    ]
+    data["contests"] = [
+        {"item": row.item_id.hex(), "name": row.name, "why": explain_item(state, item)}
+        for row, item in contested
+    ]
     if with_items:
         data["items"] = [
             {
@@ -269,6 +276,11 @@ def statement_tables(data: dict[str, Any]) -> list[Table | str]:
         shown = [table(title, ["epoch", "amount", "asset", "why"], lines)]
     if balances:
         shown.append(table("Where it is", ["asset", *_COLUMNS], balances))
+    if "items" not in data:  # which has them, too
+        shown += [
+            f"contest: {each['name']} ({each['item'][:ITEM_DIGITS]}): {each['why']}"
+            for each in data["contests"]
+        ]
     if items := data.get("items"):
         columns = ["epoch", "item", "id", "campaign", "what"]
         rows = [

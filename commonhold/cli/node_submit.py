@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from commonground.client import CoordinatorClient
+from commonground.counting import plural
 from commonhold.cli.finding import Found, ask_what, settle_origin
 from commonhold.cli.node_home import open_home, open_keys, open_store
 from commonhold.cli.node_report import counts_text
@@ -150,7 +151,15 @@ def _look(
     if choice in (Choice.REDACT, Choice.LEAVE_OUT):
         plan = plan.without_personal()
     plan = settle_origin(plan, terms, may_ask=not (as_json or how.dry_run))
+    brought = replace(brought, notes=(*brought.notes, *_without_answers(plan)))
     return _Looked(plan, brought, found, choice, screening, planner.takes())
+
+
+def _without_answers(plan: Plan) -> Iterator[str]:
+    """Says so where only some have one: where a campaign leaves it to people, they may be forgotten."""
+    without = sum(not item.words for item in plan.items)
+    if 0 < without < len(plan.items):
+        yield f"{without:,} of {len(plan.items):,} items have no answer, and go without one"
 
 
 def _plan(planner: Planner, brought: Brought, terms: Terms, as_json: bool) -> Plan:
@@ -207,7 +216,7 @@ def send(directory: Path | None, again: bool, as_json: bool) -> None:
         {"outbox": counts, "again": sent},
         as_json,
         lambda: (
-            f"{sent} submissions were sent again"
+            f"{plural(sent, 'submission was', 'submissions were')} sent again"
             if again
             else counts_text(counts) or "nothing to send"
         ),

@@ -221,6 +221,12 @@ def _left_out(left_out: Sequence[LeftOut], file: Path | None) -> list[Renderable
         lines.append(f"submitted before: {len(there):,}")
     if others:
         lines.append(f"left out: {len(others):,}")
+        reasons = Counter(each.reason for each in others)
+        lines += [
+            f"left out: {count:,}, each since: {reason}"
+            for reason, count in reasons.most_common(LISTED)
+            if 1 < count < len(others)
+        ]
     lines += [f"left out: {each.name}: {each.reason}" for each in others[:LISTED]]
     if len(others) > LISTED and file is None:
         lines.append(f"and {len(others) - LISTED:,} more; --json has all of them")

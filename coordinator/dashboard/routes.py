@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 from starlette.requests import Request
 
 from commonground.addresses import now_ms
+from commonground.counting import plural
 from coordinator.book import Book
 from coordinator.dashboard import datasets, epochs, log, money, people, training
 from coordinator.dashboard.campaigns import SourcesView, campaign_line, campaign_view, sources_view
@@ -219,7 +220,7 @@ class Views:
         """One entry in words, with the proof that it is under the head."""
         size, index = self._book.head.size, _number(request.path_params["index"])
         if index >= size:
-            raise NotFound(f"the log has {size} entries")
+            raise NotFound(f"the log has {plural(size, 'entry', 'entries')}")
         view = await asyncio.to_thread(
             log.entry_view, self._book.ledger, self._book.tree, index, size
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from commonground.counting import plural
 from commonground.jobs import accuracy_ppm, is_over, step_of
 from commonground.marks import Mark, mark_of
 from commonground.web.charts import Series, Text, line_chart
@@ -131,7 +132,10 @@ def accuracy_chart(job: JobPage) -> Markup:
         Text(
             key="accuracy",
             title="Accuracy after each round",
-            description=f"On the job's snapshot, {len(measured)} rounds; the table has the numbers.",
+            description=(
+                f"On the job's snapshot, {plural(len(measured), 'round')}; the table has"
+                " the numbers."
+            ),
             across="round",
             up="accuracy, %",
         ),

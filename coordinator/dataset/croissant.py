@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from commonground.counting import plural
 from commonground.dataset.layout import DATA, FileEntry
 from commonground.dataset.policies import licence_url
 from commonground.dataset.rows import AUDIO, BYTES, IMAGE, NESTED, TEXT, Column
@@ -81,7 +82,11 @@ def describe(
         "license": [licence_url(each) for each in sorted(facts.licences)],
         "publisher": {"@type": "Organization", "name": facts.network_name, "url": facts.url},
         "creator": [
-            {"@type": "Person", "name": name, "description": f"{count:,} of {facts.items:,} items"}
+            {
+                "@type": "Person",
+                "name": name,
+                "description": f"{count:,} of {plural(facts.items, 'item')}",
+            }
             for name, count in sorted(facts.contributors.items(), key=lambda pair: (-pair[1], pair))
         ],
         "usageInfo": _usage(facts),

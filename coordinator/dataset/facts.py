@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from commonground.counting import plural
 from commonground.dataset.decided import Decided, Given
 from commonground.dataset.layout import scope_names
 from commonground.dataset.policies import Policy, policy_of
@@ -109,7 +110,10 @@ class Facts:
     @property
     def description(self) -> str:
         """What the whole is, for people."""
-        whole = f"{self.items:,} items that {len(self.contributors):,} people contributed"
+        whole = (
+            f"{plural(self.items, 'item')} that"
+            f" {plural(len(self.contributors), 'person', 'people')} contributed"
+        )
         left_out = f"; {self.missing:,} more could not be fetched" if self.missing else ""
         return (
             f"{self.title}. {whole} to the network {self.network_name} and reviewed for each other"
@@ -138,7 +142,7 @@ class Facts:
         """BibTeX."""
         return (
             f"@misc{{{_tex(self.name)}, title = {{{_tex(self.title)}}}, "
-            f"author = {{{len(self.contributors)} contributors of {_tex(self.network_name)}}}, "
+            f"author = {{{plural(len(self.contributors), 'contributor')} of {_tex(self.network_name)}}}, "
             f"year = {{{self.published[:4]}}}, note = {{snapshot {self.digest.hex()}}}, "
             f"howpublished = {{{self.url}}}}}"
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from commonground.counting import plural
 from commonground.dataset.decided import moment
 from commonground.dataset.layout import CROISSANT, POLICY, SCOPE
 from commonground.dataset.policies import licence_url
@@ -82,7 +83,9 @@ def _provenance(facts: Facts) -> dict[str, Any]:
 
 
 def _use(facts: Facts) -> dict[str, Any]:
-    personal = f"{facts.personal:,} items, by their contributors' word (column personal_data)"
+    personal = (
+        f"{plural(facts.personal, 'item')}, by their contributors' word (column personal_data)"
+    )
     return {
         "classification": [
             {

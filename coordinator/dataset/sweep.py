@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from commonground.counting import plural
 from commonground.dataset.layout import WITHDRAWN
 from commonground.files import sync_directory, writing
 from coordinator.book import Book
@@ -82,8 +83,8 @@ def _empty(folder: Path, digest: bytes, count: int) -> bool:
         with writing(note) as file:
             file.write(
                 f"This was the dataset of snapshot {digest.hex()}.\n"
-                f"{count} items or parts of it were withdrawn by their contributors or taken down by the\n"
-                "operator, so it was deleted.\n"
+                f"{plural(count, 'item or part of it was', 'items or parts of it were')} withdrawn by their"
+                " contributors\nor taken down by the operator, so it was deleted.\n"
                 "Copies made before have to be deleted, too. `commonhold coordinator export` makes "
                 "a new snapshot without these.\n".encode()
             )

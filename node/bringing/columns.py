@@ -183,13 +183,8 @@ def _existing(column: str, header: Sequence[str]) -> str:
     found = next((each for each in header if each == column), None) or next(
         (each for each in header if _key(each) == _key(column)), None
     )
-    if (
-        found is None
-        and column.isascii()
-        and column.isdigit()
-        and 0 < int(column[:9]) <= len(header)
-    ):
-        return header[int(column) - 1]  # its place, as of a table without a header
+    if found is None and _is_place(column, header):
+        return header[int(column) - 1]
     if found is None:
         raise ConfigError(
             f"there is no column {quoted(column)} in the table",
@@ -197,6 +192,17 @@ def _existing(column: str, header: Sequence[str]) -> str:
             + (f" and {len(header) - COLUMNS_SHOWN:,} more" if len(header) > COLUMNS_SHOWN else ""),
         )
     return found
+
+
+def by_place(header: Sequence[str], named: Named) -> bool:
+    """Whether a column is named by its place, as of a table without a header, and none is called so."""
+    names = {_key(each) for each in header}
+    given = [each for each in (*named.columns.values(), named.answer) if each]
+    return any(_is_place(each, header) and _key(each) not in names for each in given)
+
+
+def _is_place(column: str, header: Sequence[str]) -> bool:
+    return column.isascii() and column.isdigit() and 0 < int(column[:9]) <= len(header)
 
 
 def _has(columns: Mapping[str, str], part: str) -> bool:

@@ -167,6 +167,7 @@ class FileItems:
     answers: Answers
     tables: bool = False
     without: frozenset[Path] = field(default_factory=frozenset)  # files that are no items
+    encoding: str = ""  # of texts that are not in UTF-8
 
     def __iter__(self) -> Iterator[Draft | LeftOut]:
         used: set[str] = set()
@@ -178,7 +179,8 @@ class FileItems:
             elif found.path.resolve() not in self.without:
                 key, words = self._words(found, shared)
                 used.add(key)
-                yield Draft(found.name, (PartSource(self.part, found.path),), words)
+                part = PartSource(self.part, found.path, encoding=self.encoding)
+                yield Draft(found.name, (part,), words)
         if isinstance(self.answers, Labels):
             for key in self.answers.words:
                 if key not in used:

@@ -30,6 +30,7 @@ class TableItems:
     texts: frozenset[str]  # parts whose column holds contents, not names of files
     name: str  # of the table, for its owner's eyes
     label: str = ""  # the answer of all, where the table has none inside
+    encoding: str = ""  # of texts in files that it names, if they are not in UTF-8
 
     def __iter__(self) -> Iterator[Draft | LeftOut]:
         for row in self.table.rows():
@@ -72,7 +73,8 @@ class TableItems:
             return PartSource(name, None, source=source, data=cell)
         if not cell or name in self.texts:
             return PartSource(name, None, text or cell, source)
-        return PartSource(name, file_below(self.table.folder, cell), source=source)
+        path = file_below(self.table.folder, cell)
+        return PartSource(name, path, source=source, encoding=self.encoding)
 
     def _text(self, row: Row, column: str) -> str:
         cell = row.cells.get(column, "") if column else ""

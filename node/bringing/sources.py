@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from commonground.lines import require_encoding
 from commonground.tables import SAMPLE_ROWS, Form, Rows, Table
 from node.bringing import coco, yolo
 from node.bringing.boxes import boxes_part, picture_part
@@ -16,6 +17,7 @@ from node.bringing.columns import (
     TEXT,
     Columns,
     Named,
+    by_place,
     find_columns,
     find_known,
     lacking,
@@ -78,6 +80,7 @@ class Asked:
     header: bool = True
 
     def __post_init__(self) -> None:
+        require_encoding(self.encoding)
         if bool(self.paths) == bool(self.table):
             raise ConfigError(
                 "both files and a table are named" if self.paths else "nothing is named to submit",
@@ -133,7 +136,7 @@ def bring(asked: Asked, campaign: Campaign) -> Brought:
     if form == Format.HUGGING_FACE:
         return _dataset(path, asked, campaign)
     table = Table(path, Form(form), asked.encoding, header=asked.header)
-    items, notes = _rows(table, asked.named, campaign, label=asked.label)
+    items, notes = _rows(table, asked, campaign)
     return Brought(items, tuple(notes))
 
 
@@ -153,9 +156,10 @@ def _format_of(asked: Asked, campaign: Campaign) -> Format:
 
 
 def _rows(
-    table: Rows, named: Named, campaign: Campaign, name: str = "", label: str = ""
+    table: Rows, asked: Asked, campaign: Campaign, name: str = ""
 ) -> tuple[TableItems, list[str]]:
-    """The items of a table, and what there is to say of its columns. `label`: the answer of all of them."""
+    """The items of a table, and what there is to say of its columns."""
+    named, label = asked.named, asked.label
     takes_answers = _takes_answers(campaign)
     header = table.columns()
     if table.header and _is_no_header(table, header, named, campaign):
@@ -173,8 +177,16 @@ def _rows(
         missing.append("the answer")
     if columns is None or missing:
         raise UnclearColumns(table, _proposal(table, header, columns, campaign), header, missing)
-    items = replace(table_items(table, columns, campaign.parts, name), label=label)
-    notes = [f"the column {quoted(each)} is not read" for each in columns.ignored]
+    items = replace(
+        table_items(table, columns, campaign.parts, name), label=label, encoding=asked.encoding
+    )
+    notes = []
+    if table.header and _has_first_row(table) and by_place(header, named):
+        notes.append(
+            f"the first row is taken for names of columns, as {quoted(header[0])}; if it is an item, add"
+            " --no-header"
+        )
+    notes += [f"the column {quoted(each)} is not read" for each in columns.ignored]
     notes += [
         f"the column {quoted(columns.columns[each])} holds the text itself" for each in items.texts
     ]
@@ -196,7 +208,7 @@ def _proposal(
 def _is_no_header(table: Rows, first: list[str], named: Named, campaign: Campaign) -> bool:
     """Whether the first row of a text table is an item already: nothing in it is a name that means something,
     and one of its cells is an answer, as all below it are."""
-    if not isinstance(table, Table) or table.form not in (Form.CSV, Form.TSV):
+    if not _has_first_row(table):
         return False
     if find_known(first, campaign.parts, named):
         return False
@@ -206,6 +218,11 @@ def _is_no_header(table: Rows, first: list[str], named: Named, campaign: Campaig
         and all(is_answer_of(campaign, str(row.cells.get(cell, ""))) for row in sample)
         for cell in first[:_TRIED_COLUMNS]
     )
+
+
+def _has_first_row(table: Rows) -> bool:
+    """Whether names of columns stand in a row of their own, if there are any."""
+    return isinstance(table, Table) and table.form in (Form.CSV, Form.TSV)
 
 
 def _takes_answers(campaign: Campaign) -> bool:
@@ -228,7 +245,9 @@ def _tasks(path: Path, asked: Asked, campaign: Campaign) -> Brought:
     steps = tuple(question.kind.choices(question.spec)) if campaign.task == Rate.name else ()
     tasks = Tasks(path, answer, steps, asked.named.answer, asked.encoding)
     try:
-        items, notes = _rows(tasks, replace(asked.named, answer=answer), campaign)
+        items, notes = _rows(
+            tasks, replace(asked, named=replace(asked.named, answer=answer)), campaign
+        )
     except UnclearColumns as unclear:
         # How its annotations are read is no question.
         header = [each for each in tasks.columns() if each != answer]
@@ -269,7 +288,7 @@ def _dataset(folder: Path, asked: Asked, campaign: Campaign) -> Brought:
         named = asked.named
         if coco.FILE in table.columns():
             named = replace(named, columns={only_part(campaign): coco.FILE} | dict(named.columns))
-        items, said = _rows(table, named, campaign, name)
+        items, said = _rows(table, replace(asked, named=named), campaign, name)
         found.append(items)
         notes += said
     return Brought(Dataset(folder, found), tuple(dict.fromkeys(notes)))
@@ -293,7 +312,8 @@ def _files(asked: Asked, campaign: Campaign) -> Brought:
     if asked.labels is not None:  # which says if there is no such file
         answers = Labels.of(read_labels(asked.labels, asked.encoding, asked.named.answer))
         without = frozenset({asked.labels.resolve()})
-    return Brought(FileItems(asked.paths, part, answers, CSV.name in takes, without))
+    tables = CSV.name in takes
+    return Brought(FileItems(asked.paths, part, answers, tables, without, asked.encoding))
 
 
 def _require_other_folders(paths: list[Path], campaign: Campaign) -> None:

@@ -15,7 +15,7 @@ from node.page.sources import Replay, Sources
 from node.page.words import certainty, quote, told
 from node.quota import may_submit
 from node.rows import ItemRow, PartRow
-from node.statement import REFUSALS, RELATIONS, contested_words
+from node.statement import REFUSALS, RELATIONS, contested_words, few_may_review
 from node.withdrawal import parts_alone
 from protocol.lifecycle import GONE, CampaignStatus, ItemStatus
 from protocol.media import MEDIA, Shown
@@ -237,10 +237,11 @@ def _why(state: State, question: Question, item: Item, proposal: bytes | None) -
         case ItemStatus.DUPLICATE:
             return _copy(state, item)
         case ItemStatus.SUBMITTED if item.before is not None:
+            few = few_may_review(state, item)
             return told(
                 "You contested that it is {}. It waits for reviewers who have not seen it.",
                 contested_words(item.before),
-            )
+            ) + (f" At present {few}." if few else "")
         case ItemStatus.SUBMITTED:
             return _waits(state, campaign)
         case _:

@@ -9,6 +9,7 @@ from pathlib import Path
 from commonground.tables import Row, Table, form_of
 from node.bringing.folders import File, find_files
 from node.drafts import LeftOut
+from node.encodings import in_utf8
 from node.intake import look_beside, read_content
 from node.privacy.documents import Finding
 from node.privacy.screening import Screening
@@ -51,6 +52,7 @@ def _scan(file: File, screening: Screening, encoding: str) -> Iterator[Scanned]:
         return
     content = read_content(file.path)
     try:
+        content = in_utf8(content, encoding).content
         media_type = media_type_of(content, file.path.suffix)
     except Reject:  # where a campaign takes files of any kind, it goes as it is
         screened = screening.bytes_of_any_kind(content)

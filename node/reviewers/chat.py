@@ -16,6 +16,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import Final
 
+from commonground.counting import plural
 from node.chat_terms import ChatTerms, read_key
 from node.reviewers.endpoint import Endpoint, Message
 from node.reviewers.interface import ANSWER_CHARS_MAX, Case, Refusal, ShownPart, read_reply
@@ -57,7 +58,7 @@ class ChatReviewer:
         try:
             return asyncio.run(self._answer_in_time(case))
         except TimeoutError:
-            reason = f"no answer within {self._terms.answer_seconds} seconds"
+            reason = f"no answer within {plural(self._terms.answer_seconds, 'second')}"
         except (CommonholdError, UnicodeDecodeError, OSError) as error:
             reason = str(error) if isinstance(error, CommonholdError) else type(error).__name__
         _log.warning("model %s is unsure of an item: %s", self.model, reason)

@@ -119,6 +119,8 @@ class Forms:
         kept = self._desk.change(wanted, read_change(wanted, _change(wanted, form)))
         if not kept.is_kept:
             return self._show(desk, kept.wanted, 409)
+        if _lacks(kept.wanted):
+            return self._show(desk, kept.wanted)
         after = [each for each in desk.wanted if each.task.position > place]
         if after:
             return RedirectResponse(self._address("item", key, after[0].task.position), 303)
@@ -149,6 +151,7 @@ class Forms:
             reasons=list(reasons()),
             version=wanted.task.draft_version,
             is_late=status != 200,
+            lacks=_lacks(wanted),
         )
 
     async def answers(self, request: Request) -> Response:
@@ -221,6 +224,20 @@ def _change(wanted: Wanted, form: FormData) -> dict[str, Any]:
         "base": int(base) if base.isascii() and base.isdigit() else None,
         "mark": secrets.token_hex(MARK_BYTES),
     }
+
+
+def _lacks(wanted: Wanted) -> str:
+    """What is still to be said of an item of which something is said; empty where nothing or all is."""
+    if is_whole(wanted):
+        return ""
+    case = case_of(wanted)
+    said = say(case, wanted.task.draft)
+    if said is None:
+        return "your answer" if wanted.task.draft_relation and case.original else ""
+    if isinstance(said, list) and None in said:
+        names = [name for name, each in zip(case.form.names, said, strict=True) if each is None]
+        return ", ".join(names)
+    return "what it is to the earlier item"
 
 
 def _said(form: Form, fields: FormData) -> Said:

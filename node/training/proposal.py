@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from commonground.counting import plural
 from protocol.committee import COMMITTEE_MAX, colluders_of
 from protocol.identity import short_key
 from protocol.jobs import Job
@@ -67,8 +68,8 @@ class Proposal:
             )
         yield (
             f"What runs here: the task {self.task} of {self.code} which is installed on this machine,"
-            f" {_counted(self.rounds, 'round')}, on"
-            f" {self.examples:,} examples in {self.data}; it reads {', '.join(self.columns)}"
+            f" {plural(self.rounds, 'round')}, on"
+            f" {plural(self.examples, 'example')} in {self.data}; it reads {', '.join(self.columns)}"
             " and nothing else. No code comes in"
         )
 
@@ -90,7 +91,7 @@ class Proposal:
         """Who would have to work together to see one update without its mask."""
         if self.invited < PARTNERS_HIDDEN_MIN:
             return (
-                f"which with {_counted(self.invited, 'partner')} is anybody who is in the sum with you,"
+                f"which with {plural(self.invited, 'partner')} is anybody who is in the sum with you,"
                 " and the coordinator together with them"
             )
         size = min(COMMITTEE_MAX, self.invited)
@@ -111,13 +112,13 @@ class Proposal:
         )
         if self.standing.related:
             yield (
-                f"This data shares its budget with {_counted(self.standing.related, 'other set')} that"
+                f"This data shares its budget with {plural(self.standing.related, 'other set')} that"
                 " you trained with: examples of theirs are in it, or look the same"
             )
         if self.standing.unknown:
             yield (
                 "Counted in: data that this machine does not recognise, with"
-                f" {_counted(self.standing.unknown, 'round')}"
+                f" {plural(self.standing.unknown, 'round')}"
             )
         if self.worth:
             yield (
@@ -178,10 +179,6 @@ def propose(
 
 
 _SHOWN = 6  # labels; more tell nobody more
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" + ("s" if count > 1 else "")
 
 
 def _some(labels: tuple[str, ...]) -> str:

@@ -15,6 +15,7 @@ from typing import Final
 
 from markupsafe import Markup
 
+from commonground.counting import plural
 from commonground.files import private_directory, replace_file
 from commonground.jobs import is_over
 from commonground.web.charts import Series, Text, line_chart
@@ -97,7 +98,8 @@ def _epsilon_chart(rows: Sequence[RoundRow], proposal: Proposal) -> Markup:
         Text(
             key="epsilon",
             title="Privacy spent after each round",
-            description=f"Epsilon of this data over all jobs, after {len(rows)} rounds, below its limit;"
+            description=f"Epsilon of this data over all jobs, after {plural(len(rows), 'round')}, below its"
+            " limit;"
             " the table has the numbers.",
             across="round",
             up="epsilon",
@@ -114,8 +116,8 @@ def _accuracy_chart(job: Job) -> Markup:
         Text(
             key="accuracy",
             title="Accuracy after each round",
-            description=f"On examples that nobody trained on, {len(measured)} rounds; the table has the"
-            " numbers.",
+            description=f"On examples that nobody trained on, {plural(len(measured), 'round')};"
+            " the table has the numbers.",
             across="round",
             up="accuracy, %",
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import ssl
 import subprocess
@@ -462,3 +463,35 @@ def test_the_command_serves_the_page_and_a_kill_loses_nothing(tmp_path: Path) ->
             process.kill()
     assert urls[0].split("/")[2] == urls[1].split("/")[2]
     assert versions == [0, 1]
+
+
+async def test_without_a_script_what_is_still_to_be_said_is_said(tmp_path: Path) -> None:
+    world = ReviewWorld(tmp_path, ("patches", "reports"))
+    async with world.serve() as served, httpx.AsyncClient() as client:
+        page = Page(client, served, world)
+        await page.enter()
+        headers = {"origin": page.origin}
+
+        async def send(address: str, **fields: str) -> httpx.Response:
+            shown = (await client.get(address)).text
+            [base] = re.findall(r'name="base" value="(\d+)"', shown)[:1]
+            form = fields | {"form": page.form, "base": base}
+            return await client.post(address, data=form, headers=headers)
+
+        reports = [f"{page.base}item/reports/1/{place}" for place in (0, 1)]
+        [address] = [each for each in reports if 'name="relation"' in (await client.get(each)).text]
+        half = await send(address, said="0")
+        assert half.status_code == 200
+        assert "Still to be said: <bdi>what it is to the earlier item</bdi>" in half.text
+        assert (await send(address, do="take back")).status_code in (200, 303)
+        assert "Still to be said" not in (await client.get(address)).text
+        half = await send(address, relation="copy")
+        assert "Still to be said: <bdi>your answer</bdi>" in half.text
+        assert (await send(address, relation="copy", said="0")).status_code == 303
+
+        address = page.base + "item/patches/1/0"
+        half = await send(address, said0="yes")
+        assert half.status_code == 200 and "Kept, and not finished" in half.text
+        assert "Kept, and not finished" in (await client.get(address)).text
+        assert (await send(address, do="refuse", refused="unsure")).status_code == 303
+    world.store.close()

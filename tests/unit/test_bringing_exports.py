@@ -489,3 +489,17 @@ def test_all_rows_of_a_table_may_have_one_answer(
     both = write(tmp_path / "b.csv", "text,label\nhello there,ham\n")
     with pytest.raises(ConfigError, match='answers in its column "label"'):
         bring(Asked([both], label="spam"), campaigns["texts"])
+
+
+def test_a_first_row_that_goes_as_names_is_said_where_columns_are_numbered(
+    tmp_path: Path, campaigns: dict[str, Campaign]
+) -> None:
+    table = write(tmp_path / "a.tsv", "first words\t7\nother words\t8\n")
+    named = parse_named(["text=1"], "")
+    asked = Asked([table], label="ham", named=named)
+    assert any("--no-header" in note for note in bring(asked, campaigns["texts"]).notes)
+    asked = Asked([table], label="ham", named=named, header=False)
+    assert not any("--no-header" in note for note in bring(asked, campaigns["texts"]).notes)
+    years = write(tmp_path / "b.tsv", "1\t2\nfirst words\t7\n")
+    asked = Asked([years], label="ham", named=named)
+    assert not any("--no-header" in note for note in bring(asked, campaigns["texts"]).notes)

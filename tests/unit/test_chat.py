@@ -255,7 +255,7 @@ def test_a_slow_server_has_its_time_and_no_more(
     with serving(answer) as server:
         assert reviewed(server.argument, text(tmp_path), answer_seconds=1) is Refusal.UNSURE
     assert len(server.asked) == 1
-    assert "no answer within 1 seconds" in caplog.text
+    assert "no answer within 1 second" in caplog.text
 
 
 def test_a_server_that_is_down_costs_an_answer_and_nothing_else(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_provenance_has_the_standard_s_fields_and_a_reason_for_each_that_is_unkn
     assert missing == set(unknown) and all(unknown.values())
     source, provenance, use = (found[name] for name in FIELDS)
     assert (source["version"], source["id"][-64:]) == ("1.0.0", manifest.snapshot)
-    assert "2 items that 1 people contributed" in source["description"]
+    assert "2 items that 1 person contributed" in source["description"]
     assert [each["code"] for each in provenance["generation-method"]] == ["human", "synthetic"]
     assert provenance["format"] == ["image/png"]
     frame = pd.read_parquet(path / "data")
@@ -134,7 +134,7 @@ def test_provenance_has_the_standard_s_fields_and_a_reason_for_each_that_is_unkn
         "end": frame["given_before"][0][0],
     }
     [personal] = use["classification"]
-    assert personal["evaluated"] and "1 items" in personal["regulation"]["description"]
+    assert personal["evaluated"] and "1 item," in personal["regulation"]["description"]
     assert [each["code"] for each in use["intended-purpose"]] == manifest.scope
 
 

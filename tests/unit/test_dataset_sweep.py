@@ -49,7 +49,7 @@ def test_content_salts_and_every_dataset_with_the_item_go(lab: DatasetLab) -> No
     assert sorted(sweep.sweep(lab.home, lab.net.state)) == sorted([path.name, narrow.name])
     for folder in (path, narrow):
         assert files(folder) == {layout.WITHDRAWN}
-        assert "1 items or parts of it were withdrawn" in (folder / layout.WITHDRAWN).read_text()
+        assert "1 item or part of it was withdrawn" in (folder / layout.WITHDRAWN).read_text()
     assert {each.name for each in lab.home.datasets_path.iterdir()} == {path.name, narrow.name}
     kept = b"".join(
         each.read_bytes()

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from node.rows import CheckpointRow, ClaimRow, LogRow
+from commonhold.cli.node_report import statement, statement_tables
+from node.rows import CheckpointRow, ClaimRow, ItemRow, LogRow, Outgoing
 from node.statement import (
     REFUSALS,
     StatementLine,
+    decided_items,
     explain,
     explain_item,
     lines_of,
@@ -318,3 +320,37 @@ def test_a_contest_that_waits_for_people_says_so() -> None:
     net.stand_by(*others, c=likely.C)
     assert len(others) >= wanted
     assert explain_item(net.state, likely.item(net, copy)).count(";") == 0
+
+
+def test_a_contest_that_waits_is_in_the_statement(tmp_path: Path) -> None:
+    net = likely.network()
+    _, copy = likely.pair(net, likely.COPY)
+    person = net.people[1]
+    row = ItemRow(copy, b"", "a.png", likely.C, b"\2" * 32, ())
+    outgoing = Outgoing("submission", b"x")
+    with Store(tmp_path / "node.db") as store:
+        store.set_meta("person", person.id)
+        store.enqueue_submission(outgoing, [replace(row, submission=outgoing.digest)])
+        assert statement(store, net.state, None)["contests"] == []
+        decided_in = likely.item(net, copy).decided_in
+        net.contest(person, copy)
+        data = statement(store, net.state, None)
+        [contest] = data["contests"]
+        assert contest["why"].startswith("waits for a round: you contested that it is a copy")
+        assert any("contest: a.png" in str(each) for each in statement_tables(data))
+        for epoch in (None, decided_in):
+            assert [row.item_id for row, _ in decided_items(store, net.state, epoch)] == [copy]
+
+
+def test_a_line_of_nothing_says_why() -> None:
+    evidence = pb.Evidence(accepted=2, answers=3, updates=1)
+    for role, weight, said in (
+        (pb.ROLE_REVIEWER, 0, "no more was learnt from them than from guesses"),
+        (pb.ROLE_REVIEWER, 5, "the pool was empty"),
+        (pb.ROLE_CONTRIBUTOR, 5, "the pool was empty"),
+        (pb.ROLE_TRAINER, 5, "the pool was empty"),
+    ):
+        line = pb.RewardLine(
+            role=role, weight_micro=weight, evidence=evidence, asset=SHARES, amount="0"
+        )
+        assert explain(StatementLine(1, 0, 0, line, b"", [], b"", 1, pool=0)).endswith(f": {said}")

@@ -230,8 +230,8 @@ def _terms(**changes: object) -> Terms:
     ("labels", "terms", "match", "advice"),
     [
         ("eleven", TERMS, '0.png: there is no label "eleven"', "0, 1, 2"),
-        ({"0.png": "1"}, TERMS, "1.png has no answer", "0; 1; 2"),
-        ("", TERMS, "0.png has no answer", "0; 1; 2"),
+        ({"0.png": "1"}, TERMS, "4 of 5 items have no answer", "0; 1; 2"),
+        ("", TERMS, "5 of 5 items have no answer", "0; 1; 2"),
         ("3", _terms(licence="MIT"), "'MIT'", "CC-BY-4.0"),
         ("3", _terms(consent=pb.Consent()), "consent to training", "--consent train"),
         ("3", _terms(consent=pb.Consent(train=True)), "redistribution", "--consent redistribute"),
@@ -525,7 +525,7 @@ def test_files_that_a_table_forgets_are_left_out_unless_they_are_the_most(
     assert {each.reason for each in done.left_out} == {
         "it has no answer, and the campaign wants one"
     }
-    with pytest.raises(ConfigError, match="has no answer, and the campaign wants one"):
+    with pytest.raises(ConfigError, match="4 of 5 items have no answer"):
         submitter.submit(pictures, {pictures[0].name: LABELS[0]}, TERMS)
 
 
@@ -541,3 +541,16 @@ def test_answers_are_written_as_the_campaign_writes_them(
         submitter.submit([tmp_path / "a.txt"], "na", TERMS)
     assert caught.value.advice
     assert submitter.submit([tmp_path / "a.txt"], " Cafe\u0301 ", TERMS).items == 1
+
+
+def test_most_files_without_an_answer_are_counted_beside_answers_without_a_file(
+    submitter: Submitter, pictures: list[Path]
+) -> None:
+    labels = {pictures[0].name: LABELS[0], "not.png": LABELS[0], "nor.png": LABELS[0]}
+    with pytest.raises(ConfigError) as caught:
+        submitter.submit(pictures, labels, TERMS)
+    assert str(caught.value) == (
+        "4 of 5 items have no answer, and the campaign wants one: 1.png; 2.png; 3.png; 4.png."
+        " 2 left out, it has a label, and is not among the files: not.png; nor.png"
+    )
+    assert caught.value.advice.startswith("give each its answer (--labels FILE")
