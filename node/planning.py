@@ -189,7 +189,7 @@ class Planner:
         if campaign.status is CampaignStatus.PAUSED:
             raise StateError(
                 f"campaign {campaign_id} is paused and takes no submissions",
-                "`commonhold node campaigns` says when it goes on",
+                "try again when its operator has resumed it: `commonhold node campaigns` says so",
             )
         self.campaign = campaign
         self._store = store
