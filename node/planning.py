@@ -29,6 +29,9 @@ from protos.gen import records_pb2 as pb
 
 # Problems that are spelled out; a person corrects the first and finds the others alike.
 PROBLEMS_SHOWN: Final = 5
+NAMES_SHOWN: Final = (
+    20  # of files without an answer: which they are is what their owner wants to know
+)
 #: The generator of what content credentials call generated without saying by what.
 UNNAMED: Final = "unnamed model"
 _NO_ANSWER: Final = "it has no answer, and the campaign wants one"
@@ -189,7 +192,7 @@ class Planner:
         if campaign.status is CampaignStatus.PAUSED:
             raise StateError(
                 f"campaign {campaign_id} is paused and takes no submissions",
-                "`commonhold node campaigns` says when it goes on",
+                "try again when its operator has resumed it: `commonhold node campaigns` says so",
             )
         self.campaign = campaign
         self._store = store
@@ -353,7 +356,7 @@ class _Answers:
         some were forgotten, but most were meant to be told otherwise. It says then what else is left out:
         names that are written in another way, perhaps."""
         if self._problems:
-            raise ConfigError(_listed(self._problems, self._count), self._advice)
+            raise ConfigError(_listed(self._problems, self._count, PROBLEMS_SHOWN), self._advice)
         if 2 * len(self._missing) <= self._drafts:
             return
         count = len(self._missing)
@@ -376,7 +379,7 @@ class _Answers:
         )
 
 
-def _listed(names: Sequence[str], count: int) -> str:
+def _listed(names: Sequence[str], count: int, shown: int = NAMES_SHOWN) -> str:
     """The first of so many."""
-    more = count - PROBLEMS_SHOWN
-    return "; ".join(names[:PROBLEMS_SHOWN]) + (f"; and {more:,} more" if more > 0 else "")
+    more = count - shown
+    return "; ".join(names[:shown]) + (f"; and {more:,} more" if more > 0 else "")

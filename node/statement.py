@@ -206,7 +206,9 @@ def explain_item(state: State, item: Item) -> str:
         return _explain_contest(state, item, item.before)
     match item.status:
         case ItemStatus.ACCEPTED | ItemStatus.REJECTED | ItemStatus.UNDECIDED:
-            return _explain_verdict(state.campaigns[item.campaign_id], item)
+            few = few_may_review(state, item) if item.waits else ""
+            said = _explain_verdict(state.campaigns[item.campaign_id], item)
+            return f"{said}; {few}" if few else said
         case ItemStatus.DUPLICATE:
             said = f"{_called(item)} " if item.relation else ""
             original = item.duplicate_of.hex()[:12]
@@ -224,7 +226,7 @@ def _explain_contest(state: State, item: Item, before: Item) -> str:
 
 
 def few_may_review(state: State, item: Item) -> str:
-    """That a contest waits for people who may review it; empty where enough stand by."""
+    """That it waits for people who may review it; empty where enough stand by."""
     wanted = state.campaigns[item.campaign_id].reviewers_per_item
     there = count_who_may_review(state, item)
     if there >= wanted:

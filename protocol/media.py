@@ -186,7 +186,8 @@ def check_content(media_type: str, content: bytes) -> None:
     if medium.is_text:
         problem = _problem_of_text(content)
         if problem:
-            raise Reject(f"the content is not {medium.words}: {problem}", "Save it as UTF-8.")
+            advice = "Save it as UTF-8, without control characters."
+            raise Reject(f"the content is not {medium.words}: {problem}", advice)
     elif medium.shown is Shown.FILE:
         if not content:
             raise Reject(f"the content is not {medium.words}: it is empty")

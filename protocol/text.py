@@ -123,6 +123,10 @@ _KINDS: Final = (
 )
 
 
+def _wrong_length(what: str, count: int, chars_max: int) -> str:
+    return f"{what} has {count} characters, not 1 to {chars_max}" if count else f"{what} is empty"
+
+
 def check_name(name: str, what: str, chars_max: int = NAME_CHARS_MAX) -> None:
     """Raises Reject unless `name` is 1 to `chars_max` characters in their one plain spelling.
 
@@ -130,7 +134,7 @@ def check_name(name: str, what: str, chars_max: int = NAME_CHARS_MAX) -> None:
     """
     if not 0 < len(name) <= chars_max:
         advice = "Shorten it." if name else "Write a name."
-        raise Reject(f"{what} has {len(name)} characters, not 1 to {chars_max}", advice)
+        raise Reject(_wrong_length(what, len(name), chars_max), advice)
     if name.isascii() and name.isprintable():
         _check_blanks(name, what)
         return
@@ -152,7 +156,7 @@ def check_text(text: str, what: str, chars_max: int, lines: bool = False) -> Non
     """
     if not 0 < len(text) <= chars_max:
         advice = "Shorten it." if text else "Write something."
-        raise Reject(f"{what} has {len(text)} characters, not 1 to {chars_max}", advice)
+        raise Reject(_wrong_length(what, len(text), chars_max), advice)
     _check_assigned(text, what)
     for found in _TEXT_FORBIDS.finditer(text):
         if not (lines and found[0] in "\n\t"):

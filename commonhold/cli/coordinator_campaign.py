@@ -81,8 +81,8 @@ def campaign_create(
     part: Annotated[
         list[str] | None,
         typer.Option(
-            help="A part that each item has, as NAME:MEDIA/TYPE[,MEDIA/TYPE]:BYTES[:optional];"
-            " repeat for each."
+            help="A part that each item has, as NAME:TYPES:BYTES (answer:text/plain:4000; several media types"
+            " with commas between them; :optional behind it where it may be left out); repeat for each."
         ),
     ] = None,
     media_type: Annotated[

@@ -85,8 +85,13 @@ def _wrong(errors: Sequence[tuple[str, str]]) -> Iterator[str]:
     """A line for each; the same advice is given once."""
     given = {""}
     for text, what in errors:
-        yield f"wrong: {text}" if what in given else f"wrong: {text}; {what}"
+        yield f"wrong: {text}" if what in given else f"wrong: {_with(text, what)}"
         given.add(what)
+
+
+def _with(text: str, advice: str) -> str:
+    """Two sentences, however the second was meant to begin."""
+    return f"{text}. {advice[:1].upper()}{advice[1:]}"
 
 
 def _told(found: DryRun) -> list[str]:
@@ -106,7 +111,7 @@ def _told(found: DryRun) -> list[str]:
             f" {micro(found.cost.reviewers_micro)}; with one full round in it,"
             f" {micro(found.cost.item_micro)} an item and {micro(found.cost.answer_micro)} an answer"
         )
-    return [*lines, *(f"advice: {text}; {what}" for text, what in found.advice)]
+    return [*lines, *(f"advice: {_with(text, what)}" for text, what in found.advice)]
 
 
 @campaign_app.command("change")

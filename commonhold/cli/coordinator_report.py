@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 REASONS: Final[dict[int, tuple[str, str]]] = {
     pb.WAITING_IN_REVIEW: ("in-review", "in a round that is under way"),
     pb.WAITING_FOR_SEAL: ("for-seal", "for the next round"),
-    pb.WAITING_FOR_REVIEWERS: ("for-reviewers", "and nobody stands by to review"),
+    pb.WAITING_FOR_REVIEWERS: ("for-reviewers", "and nobody who may review stands by"),
     pb.WAITING_PAUSED: ("paused", "and the campaign is paused"),
 }
 """By pb.WaitingReason: a word for scripts, and the end of a sentence."""

@@ -279,7 +279,7 @@ def review(directory: Path | None) -> None:
         print_out(f"{len(tasks)} of {len(waiting)} answered")
         if not tasks:
             return
-        if not confirm(f"Seal them? Nobody can change {len(tasks)} sealed answers"):
+        if not confirm(f"Seal {plural(len(tasks), 'answer')}? Nobody can change what is sealed"):
             say("they are kept, and not sealed: `commonhold node review` goes on with them")
             return
         if not desk.store.seal_drafts(tasks):

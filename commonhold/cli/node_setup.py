@@ -65,7 +65,8 @@ def init(
     home = locate(directory)
     if home.config.exists():
         raise ConfigError(
-            f"there is a node in {home.root} already", "use another directory with --dir"
+            f"there is a node in {home.root} already",
+            f"its settings are in {home.config}; for another node use another directory with --dir",
         )
     home.create()
     keys = make_keys(home, passphrase_file(passphrase_path), encrypt)

@@ -24,7 +24,7 @@ ROLES: Final[dict[int, str]] = {
 WAITING_REASONS: Final[dict[int, str]] = {
     pb.WAITING_IN_REVIEW: "a round is under way",
     pb.WAITING_FOR_SEAL: "for the next round",
-    pb.WAITING_FOR_REVIEWERS: "nobody stands by",
+    pb.WAITING_FOR_REVIEWERS: "nobody who may review stands by",
     pb.WAITING_PAUSED: "the campaign is paused",
 }
 # Why reviewers would not have an item, or could not say: the rest of "most found it".

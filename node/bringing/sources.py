@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from commonground.lines import require_encoding
-from commonground.tables import SAMPLE_ROWS, Form, Rows, Table
+from commonground.tables import SAMPLE_ROWS, Form, Rows, Table, form_of
 from node.bringing import coco, yolo
 from node.bringing.boxes import boxes_part, picture_part
 from node.bringing.columns import (
@@ -303,10 +303,12 @@ def _files(asked: Asked, campaign: Campaign) -> Brought:
             "columns are named, and what is to be submitted are files",
             "leave --column and --no-header out; or say what it is with --format",
         )
-    if not asked.has_answers and campaign.proposal == pb.PROPOSAL_REQUIRED:
-        _require_other_folders(asked.paths, campaign)
     part = only_part(campaign)
     takes = next(each.media_types for each in campaign.parts if each.name == part)
+    if asked.format is None and CSV.name not in takes:
+        _require_no_tables(asked.paths)
+    if not asked.has_answers and campaign.proposal == pb.PROPOSAL_REQUIRED:
+        _require_other_folders(asked.paths, campaign)
     answers: Answers = ByFolder() if asked.by_folder else asked.label
     without: frozenset[Path] = frozenset()
     if asked.labels is not None:  # which says if there is no such file
@@ -314,6 +316,17 @@ def _files(asked: Asked, campaign: Campaign) -> Brought:
         without = frozenset({asked.labels.resolve()})
     tables = CSV.name in takes
     return Brought(FileItems(asked.paths, part, answers, tables, without, asked.encoding))
+
+
+def _require_no_tables(paths: list[Path]) -> None:
+    """Raises ConfigError for a table among files: in a folder it would be left out."""
+    table = next((each for each in paths if form_of(each) and os.path.isfile(each)), None)
+    if table is not None:
+        raise ConfigError(
+            f"{table} is a table, and named as a file is",
+            f"if it has the answers, write --labels {table}; to submit its rows, name it alone;"
+            " if it is an item itself, add --format files",
+        )
 
 
 def _require_other_folders(paths: list[Path], campaign: Campaign) -> None:

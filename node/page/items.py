@@ -233,7 +233,9 @@ def _why(state: State, question: Question, item: Item, proposal: bytes | None) -
         case ItemStatus.UNDECIDED if item.draws:
             drawn = plural(item.draws, "draw")
             goes_on = "it goes to others" if item.waits else "it stays open"
-            return f"The reviewers could not settle it in {drawn}; {goes_on}."
+            few = few_may_review(state, item) if item.waits else ""
+            said = f"The reviewers could not settle it in {drawn}; {goes_on}."
+            return said + (f" At present {few}." if few else "")
         case ItemStatus.DUPLICATE:
             return _copy(state, item)
         case ItemStatus.SUBMITTED if item.before is not None:

@@ -33,7 +33,7 @@ def validate_submission(state: State, record: Record[pb.Submission]) -> None:
     require(
         campaign.status is not CampaignStatus.PAUSED,
         f"campaign {campaign.id!r} is paused and takes no submissions",
-        "`commonhold node campaigns` says when it goes on",
+        "try again when its operator has resumed it: `commonhold node campaigns` says so",
     )
     items = read_items(record)
     require_quota(state, record.author, len(items))

@@ -143,7 +143,7 @@ def test_a_close_says_what_waits_and_why(tmp_path: Path) -> None:
         closed = run_json(home.path, "epoch", "close")
         assert closed["waiting"] == [{"campaign": "digits", "items": 2, "reason": "for-reviewers"}]
         said = run(home.path, "epoch", "close", "--epoch", "1")
-        assert "digits: 2 items wait and nobody stands by to review" in said
+        assert "digits: 2 items wait and nobody who may review stands by" in said
         run(home.path, "campaign", "pause", "digits")
         assert "the campaign is paused" in run(home.path, "epoch", "close")
         row = run_json(home.path, "status")["campaigns"][0]

@@ -237,7 +237,7 @@ async def test_an_epoch_says_what_it_left_and_why(full: httpx.AsyncClient) -> No
     assert "Nothing waited." in (await page_of(full, "/epochs/2")).text
     present = await page_of(full, "/epochs/5")
     assert "digits 10 a round is under way" in present.text
-    assert "transcripts 1 nobody stands by" in present.text
+    assert "transcripts 1 nobody who may review stands by" in present.text
 
 
 async def test_an_epoch_of_nothing_has_a_page(net: Live, web: httpx.AsyncClient) -> None:

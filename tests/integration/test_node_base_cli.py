@@ -110,7 +110,7 @@ async def test_what_to_review_is_kept_in_the_settings(operator: Operator, ada: C
     [
         ("comand:x", 'no reviewer is called "comand"|Known are: chat, command, constant, digits'),
         ("digits=comand:x", "no reviewer is called"),
-        ("chat:http://127.0.0.1:8080/v1", "the name of the model has 0 characters"),
+        ("chat:http://127.0.0.1:8080/v1", "the name of the model is empty"),
         ("chat:https://models.example.org/v1#m", "content would leave it|allow_remote = true"),
         ("refuse:boring", "there is no reason 'boring'"),
     ],

@@ -503,3 +503,17 @@ def test_a_first_row_that_goes_as_names_is_said_where_columns_are_numbered(
     years = write(tmp_path / "b.tsv", "1\t2\nfirst words\t7\n")
     asked = Asked([years], label="ham", named=named)
     assert not any("--no-header" in note for note in bring(asked, campaigns["texts"]).notes)
+
+
+def test_a_table_among_files_is_no_item_unless_that_is_said(
+    tmp_path: Path, campaigns: dict[str, Campaign]
+) -> None:
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    write(folder / "a.txt", "hello there")
+    table = write(tmp_path / "labels.csv", "file,label\na.txt,ham\n")
+    with pytest.raises(ConfigError, match="is a table") as caught:
+        bring(Asked([folder, table], label="ham"), campaigns["texts"])
+    assert f"--labels {table}" in caught.value.advice
+    asked = Asked([folder, table], label="ham", format=Format.FILES)
+    assert set(said(asked, campaigns["texts"])) == {"a.txt", "labels.csv"}

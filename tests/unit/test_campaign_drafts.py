@@ -85,9 +85,9 @@ def test_every_member_of_a_list_that_is_wrong_is_named(tmp_path: Path) -> None:
     for each in (
         "labels in",
         "label 2,",
-        "label 4 has 0 characters",
+        "label 4 is empty",
         "labels 1 and 5 look alike",
-        "the title has 0 characters",
+        "the title is empty",
         "there are 0 licences",
         "media_types in",
         "'image/PNG'",

@@ -336,7 +336,7 @@ def test_what_leaves_is_encrypted() -> None:
         ("http://127.0.0.1:99999/v1#m", "no address of a server"),
         ("http://[::1/v1#m", "no address of a server"),
         ("http:///v1#m", "no address of a server"),
-        ("http://127.0.0.1:8080/v1", "the name of the model has 0 characters"),
+        ("http://127.0.0.1:8080/v1", "the name of the model is empty"),
         ("http://127.0.0.1:8080/v1#" + "m" * 65, "the name of the model has 65 characters"),
         ("http://me:SECRET@127.0.0.1:8080/v1#m", "holds a secret"),
         ("http://127.0.0.1:8080/v1?key=SECRET#m", "holds a secret"),

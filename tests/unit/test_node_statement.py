@@ -342,6 +342,28 @@ def test_a_contest_that_waits_is_in_the_statement(tmp_path: Path) -> None:
             assert [row.item_id for row, _ in decided_items(store, net.state, epoch)] == [copy]
 
 
+def test_an_undecided_item_that_nobody_is_left_to_review_says_so() -> None:
+    ada, *reviewers = (Person(name) for name in ("ada", "ben", "cyn", "dov"))
+    net = Network(ada, *reviewers)
+    unclear = net.item(3)
+    net.submit(ada, [unclear])
+    net.stand_by(*reviewers)
+    net.seal()
+    net.draw()
+    answers = {p.name: net.refuse(net.answers(p), pb.REFUSAL_UNSURE) for p in reviewers}
+    for person in reviewers:
+        net.commit(person, answers[person.name])
+    net.end_commits()
+    for person in reviewers:
+        net.reveal(person, answers[person.name])
+    net.verdict()
+    item = net.state.items[hash_leaf(unclear)]
+    assert item.status is ItemStatus.UNDECIDED and item.waits
+    said = explain_item(net.state, item)
+    assert said.startswith("undecided after being reviewed once")
+    assert said.endswith("; nobody who may review it stands by: whoever reviewed it before may not")
+
+
 def test_a_line_of_nothing_says_why() -> None:
     evidence = pb.Evidence(accepted=2, answers=3, updates=1)
     for role, weight, said in (

@@ -53,7 +53,7 @@ def test_names_that_people_write_are_accepted(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "message", "advice"),
     [
-        ("", "has 0 characters", "Write a name"),
+        ("", "is empty", "Write a name"),
         ("a" * (NAME_CHARS_MAX + 1), "has 65 characters, not 1 to 64", "Shorten"),
         ("Cafe\u0301", r"not in Unicode's composed spelling \(NFC\), from character 4", "NFC"),
         ("ab\x1b[31m", r"U\+001B at character 3: a control character", "Remove"),
@@ -135,7 +135,7 @@ def test_only_guidelines_have_lines() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "has 0 characters"),
+        ("", "is empty"),
         ("a" * 101, "has 101 characters, not 1 to 100"),
         (" \n\t\u200b ", "nothing that can be seen"),
         ("a\r\nb", r"U\+000D at character 2: a carriage return"),
