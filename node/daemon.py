@@ -52,7 +52,7 @@ from node.clocks import ClockWatch
 from node.config import NodeConfig, NodeDirectory, gas_terms, locate
 from node.erasure import keep_erasing
 from node.examine import Examiner, Fetcher
-from node.follower import Follower, lies, require_trust
+from node.follower import Follower
 from node.guarding import PastGuard
 from node.keys import NodeKeys
 from node.news import News
@@ -68,6 +68,7 @@ from node.reviewers import load_reviewers
 from node.serve import OwnContent, may_read
 from node.store import Store
 from node.tossing import keep_tossing
+from node.trust import lies, require_trust
 from node.twin import TwinWatch, require_only_one
 from node.unproved import Unproved
 from node.wallet import Wallet

@@ -42,9 +42,10 @@ from commonground.receipts import Lie, Receipt
 from node.alarmfile import BROKEN_RECEIPT, RULE, WENT_BACK
 from node.checked import CheckMark
 from node.logkeys import announced_keys
-from node.rows import AlarmKind, AlarmRow, CheckpointRow, LogRow, OutboxRow, Withdrawn
+from node.rows import CheckpointRow, LogRow, OutboxRow, Withdrawn
 from node.splitview import SPLIT_VIEW, prove_split
 from node.store import Store
+from node.trust import require_trust
 from protocol import transition
 from protocol.errors import Misbehaviour, Reject, RemoteError, StoreError, Unreachable
 from protocol.limits import ENTRY_BYTES_MAX
@@ -81,21 +82,6 @@ _RESTORE: Final = (
 
 Listener = Callable[[Applied], None]
 """Called with each entry, after it was folded."""
-
-
-def lies(store: Store) -> list[AlarmRow]:
-    """The open alarms because of which nobody is trusted: all but those about the chain."""
-    return [alarm for alarm in store.alarms() if alarm.kind not in AlarmKind.OF_THE_CHAIN]
-
-
-def require_trust(store: Store) -> None:
-    """Raises Misbehaviour while there is evidence of a lie that the owner has not acknowledged."""
-    found = lies(store)
-    if found:
-        raise Misbehaviour(
-            f"this network is not to be trusted: {found[0].message}",
-            "see `commonhold node alarms`; with --acknowledge you go on at your own risk",
-        )
 
 
 class Follower:
@@ -392,14 +378,16 @@ class Follower:
         self._store.forget_head()
 
     def _apply(self, row: LogRow, note: bytes) -> Applied:
-        if row.index < self._checked.size:
-            applied = self._apply_again(row)
-        else:
-            try:
-                leaves = decode_bundle(row.bundle)
-                applied = transition.apply(self.state, row.envelope, leaves)
-            except (Reject, Misbehaviour) as error:
-                raise Lie(RULE, f"the log breaks a rule: {error}", (note, row.envelope)) from error
+        is_known = row.index < self._checked.size
+        take = transition.reapply if is_known else transition.apply
+        try:
+            applied = take(self.state, row.envelope, decode_bundle(row.bundle))
+        except (Reject, Misbehaviour) as error:
+            if is_known:
+                raise StoreError(
+                    f"entry {row.index} in node.db is damaged: {error}", _RESTORE
+                ) from error
+            raise Lie(RULE, f"the log breaks a rule: {error}", (note, row.envelope)) from error
         if row.index == 0 and self.state.network != self._link.network:
             raise Lie(
                 "network", "the log is of another network than the link names", (note, row.envelope)
@@ -407,14 +395,6 @@ class Follower:
         for listener in self._listeners:
             listener(applied)
         return applied
-
-    def _apply_again(self, row: LogRow) -> Applied:
-        try:
-            return transition.reapply(self.state, row.envelope, decode_bundle(row.bundle))
-        except Reject as error:
-            raise StoreError(
-                f"entry {row.index} in node.db is damaged: {error}", _RESTORE
-            ) from error
 
     def _require_signed(self, covering: CheckpointRow) -> None:
         """The key that signed is one that the log really announced."""

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Final
 from commonground.addresses import now_ms
 from commonground.backoff import PATIENT
 from commonground.receipts import Lie
-from node.follower import Follower, require_trust
+from node.follower import Follower
 from node.rows import OutboxRow, OutboxState
 from node.store import Store
+from node.trust import require_trust
 from protocol.errors import Ignore, NotYet, Reject, Unreachable
 from protocol.transition import Applied
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from commonhold.cli.node_home import open_home, open_keys, open_store
 from commonhold.cli.node_sending import deliver
 from commonhold.cli.output import emit
-from node.follower import Follower, require_trust
+from node.follower import Follower
 from node.rows import OutboxState, Outgoing
 from node.statement import contested_words
+from node.trust import require_trust
 from node.withdrawal import find_item
 from protocol.errors import Ignore, Reject, StateError
 from protocol.rows import Item

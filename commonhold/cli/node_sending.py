@@ -10,10 +10,11 @@ from commonground.receipts import UnknownKey
 from commonhold.cli.node_home import is_running
 from commonhold.cli.output import note, progress, say
 from node.config import NodeConfig, NodeDirectory
-from node.follower import Follower, require_trust
+from node.follower import Follower
 from node.outbox import flush, refused_words
 from node.rows import OutboxRow, OutboxState
 from node.store import Store
+from node.trust import require_trust
 from node.unproved import Unproved
 from protocol.errors import Unreachable
 

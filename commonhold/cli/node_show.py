@@ -13,7 +13,8 @@ from commonhold.cli.output import emit, show
 from node.alarms import AlarmFiles, path_of
 from node.config import NodeConfig, NodeDirectory
 from node.copy import StoredLog, write_copy
-from node.follower import Follower, lies
+from node.follower import Follower
+from node.trust import lies
 from protocol.errors import Unreachable
 
 

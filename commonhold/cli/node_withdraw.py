@@ -18,8 +18,9 @@ from commonhold.cli.output import EXIT_INTERRUPTED, confirm, emit, say, table
 from node.blobs import BlobStore
 from node.config import NodeConfig
 from node.erasure import finish_erasure
-from node.follower import Follower, require_trust
+from node.follower import Follower
 from node.store import Store
+from node.trust import require_trust
 from node.withdrawal import (
     Plan,
     consequences,

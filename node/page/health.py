@@ -9,7 +9,6 @@ from commonground.addresses import now_ms
 from node.alarms import path_of
 from node.chainwatch import chain_words
 from node.clocks import clock_warning
-from node.follower import lies
 from node.moving import asked_move
 from node.page.sources import Sources
 from node.page.words import moment
@@ -17,6 +16,7 @@ from node.quota import may_submit
 from node.reach import reach_words
 from node.registration import why_not_joined
 from node.rows import OutboxState
+from node.trust import lies
 from node.twin import twin_warning
 from protocol.identity import PersonId, name_of, peer_id_of, short
 from protocol.rules.people import keys_of

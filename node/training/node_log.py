@@ -19,10 +19,11 @@ from commonground.backoff import persistent_async
 from commonground.client import CoordinatorClient
 from commonground.receipts import Lie
 from node.config import NodeConfig
-from node.follower import Follower, require_trust
+from node.follower import Follower
 from node.keys import NodeKeys
 from node.store import Store
 from node.training.accounts import OwnUpdates
+from node.trust import require_trust
 from protocol.errors import Unreachable
 from protocol.state import State
 from protos.gen import records_pb2 as pb

@@ -16,12 +16,13 @@ from commonground.addresses import now_ms
 from commonground.client import CoordinatorClient
 from commonground.receipts import Lie, UnknownKey
 from coordinator.keys import Keys
-from node.follower import Follower, require_trust
+from node.follower import Follower
 from node.keys import NodeKeys, generate_keys
 from node.outbox import flush, keep_flushing, send_postponed
 from node.registration import registration
 from node.rows import OutboxState, Outgoing
 from node.store import Store
+from node.trust import require_trust
 from protocol.errors import Ignore, Misbehaviour, NotYet, Reject, StoreError, Unreachable
 from protocol.identity import KeyId
 from protocol.log.batch import encode_bundle

@@ -20,9 +20,10 @@ from node.chainwatch import (
     noted_look,
     require_agreement,
 )
-from node.follower import Follower, lies, require_trust
+from node.follower import Follower
 from node.rows import AlarmKind
 from node.store import Store
+from node.trust import lies, require_trust
 from protocol.errors import ConfigError, StateError
 from protocol.money.eip712 import keccak256
 from protocol.money.settlement import Address
