@@ -375,4 +375,4 @@ def test_a_line_of_nothing_says_why() -> None:
         line = pb.RewardLine(
             role=role, weight_micro=weight, evidence=evidence, asset=SHARES, amount="0"
         )
-        assert explain(StatementLine(1, 0, 0, line, b"", [], b"", 1, pool=0)).endswith(f": {said}")
+        assert explain(StatementLine(1, 0, 0, line, b"", (), b"", 1, pool=0)).endswith(f": {said}")
