@@ -79,7 +79,7 @@ def unbond(
         sent = _withdraw(chain, keys.person)
         said = f"{leaving} wei are back, but for what an open slash asks for"
     else:
-        raise StateError("you have no bond", "`commonhold node bond AMOUNT` makes one")
+        raise StateError("you have no bond", "`commonhold node bond WEI` makes one")
     data: dict[str, Any] = {"tx_hash": sent.tx_hash, "leaves_at": leaves_at_s}
     emit(data, as_json, lambda: f"{said}; transaction 0x{sent.tx_hash.hex()}")
 

@@ -20,7 +20,9 @@ from protocol.log import commitments
 from protocol.log.note import Verifier
 
 SCHEME = "commonhold"
-_ADVICE = "copy the whole link that `commonhold coordinator status` prints, in quotes"
+_ADVICE = (
+    "copy the whole link that you were given, in quotes (`commonhold coordinator status` prints it)"
+)
 
 
 @dataclass(frozen=True, slots=True)

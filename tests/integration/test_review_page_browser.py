@@ -506,6 +506,8 @@ async def test_a_whole_review_without_a_script(world: ReviewWorld) -> None:
             browser.click("input[name=said0][value=yes]")
             browser.click("input[name=said2][value=no]")
             person.send(".button")
+            assert "Still to be said: clear." in browser.text()
+            browser.open(f"{person.base}answers/patches/1")
             assert "(not finished)" in browser.text()
             browser.open(f"{person.base}answers/notes/1")
             browser.click("input[name=sure]")
