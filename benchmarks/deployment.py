@@ -133,7 +133,9 @@ def _cpu_seconds(net: Net, leading: Server, joining: list[Server]) -> dict[str, 
         "coordinator": cpu_seconds(net.lab.server.process.pid),
         "open": cpu_seconds(leading.process.pid),
         **{
-            name: sum(cpu_seconds(each.process_id) for each in children if name in each.command)
+            name: sum(
+                cpu_seconds(each.process_id) for each in children if f".{name}" in each.command
+            )
             for name in ("superlink", "serverapp")
         },
         "partners": sum(cpu_seconds(server.process.pid) for server in joining),
