@@ -88,9 +88,12 @@ class _Exchange(Generic[T]):
     def gather(self) -> Answers[T]:
         got, everybody = self._got, set(self.questions)
         deadline = time.monotonic() + self.seconds
+        is_quiet = True
         while True:
-            self._send_to_new()
-            self._pull()
+            # Who has connected anew is looked for when nobody answers: while answers come they say so.
+            if is_quiet:
+                self._send_to_new()
+            is_quiet = not self._pull()
             self.roster.silent -= got.answered
             missing = everybody - got.answered - self.roster.silent
             enough = len(got.accepted) >= self.needed or got.answered == everybody
@@ -122,10 +125,13 @@ class _Exchange(Generic[T]):
             ids = self.grid.push_messages(messages)
             self._sent |= dict(zip(ids, nodes.values(), strict=True))
 
-    def _pull(self) -> None:
+    def _pull(self) -> bool:
+        """Takes the answers that there are; tells whether there were any."""
         if not self._sent:
-            return
+            return False
+        some = False
         for message in self.grid.pull_messages(list(self._sent)):
+            some = True
             partner = self._sent.pop(message.metadata.reply_to_message_id, None)
             if partner is None:
                 continue  # it was answered before, and Flower says that it is gone
@@ -138,3 +144,4 @@ class _Exchange(Generic[T]):
                 self._got.accepted[partner] = self.read(partner, message)
             except Reject as error:
                 self._got.refusals[partner] = str(error)[:REASON_CHARS_MAX]
+        return some

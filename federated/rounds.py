@@ -56,8 +56,8 @@ class JobLog(Protocol):
     def round(self) -> RoundStart:
         """The round that runs."""
 
-    def signed(self) -> Mapping[PersonId, Signed]:
-        """What each partner has signed for the round that runs."""
+    def signed(self, partner: PersonId) -> Signed | None:
+        """What a partner has signed for the round that runs, for good; None before it has."""
 
     def set_of_round(self) -> Sequence[PersonId]:
         """Whose updates the sum of the round that runs is made of; nobody's before that is fixed."""
@@ -214,7 +214,7 @@ class _Round:
             raise Reject("its update is for another round")
         words = ring_of(self.spec).unpack(reply.hidden, self.spec.values)
         sealed = Sealed.decode(reply.sealed, self.start.committee.size)
-        signed = self.log.signed().get(partner)
+        signed = self.log.signed(partner)
         if signed is None:
             raise Reject("it signed no update in this round")
         if signed != Signed(hashlib.sha256(reply.hidden).digest(), sealed.digest):

@@ -88,8 +88,8 @@ class Log:
     def round(self) -> RoundStart:
         return round_start(self.net.state, self.job_id)
 
-    def signed(self) -> Mapping[PersonId, Signed]:
-        return signed_updates(self.net.state, self.job_id)
+    def signed(self, partner: PersonId) -> Signed | None:
+        return signed_updates(self.net.state, self.job_id).get(partner)
 
     def fix(self, partners: Sequence[PersonId]) -> None:
         body = pb.TrainingSet(
@@ -137,7 +137,7 @@ class Log:
     def own_update(self, number: int) -> Signed | None:
         assert self.me is not None
         is_here = number == self.round().number
-        return self.signed().get(self.me.id) if is_here else None
+        return self.signed(self.me.id) if is_here else None
 
     def sign(self, start: RoundStart, signed: Signed, epsilon_micro: int) -> None:
         assert self.me is not None

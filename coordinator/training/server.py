@@ -100,10 +100,13 @@ class OperatorLog:
         self._operator.refresh()
         return round_start(self._operator.state, self._job_id)
 
-    def signed(self) -> Mapping[PersonId, Signed]:
-        """What each partner signed for the round that runs; partners log before they reply."""
-        self._operator.refresh()
-        return signed_updates(self._operator.state, self._job_id)
+    def signed(self, partner: PersonId) -> Signed | None:
+        """What a partner signed for the round that runs; partners log before they reply."""
+        found = signed_updates(self._operator.state, self._job_id).get(partner)
+        if found is None:
+            self._operator.refresh()
+            found = signed_updates(self._operator.state, self._job_id).get(partner)
+        return found
 
     def set_of_round(self) -> Sequence[PersonId]:
         """Whom the log has in the set of the round that runs; nobody before it is fixed."""
