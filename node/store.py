@@ -81,7 +81,10 @@ class Store(ContentTables):
                 [(e.index, e.envelope, e.bundle) for e in entries if e.index >= size],
             )
             if checkpoint is not None:
-                self._insert("checkpoints", [asdict(checkpoint)], or_ignore=True)
+                self._write(
+                    "INSERT OR IGNORE INTO checkpoints VALUES (?, ?, ?)",
+                    *(checkpoint.size, checkpoint.note, checkpoint.received_ms),
+                )
             if checked is not None:
                 self.note_checked(checked)
         return None
