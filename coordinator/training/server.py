@@ -150,8 +150,9 @@ class OperatorLog:
     ) -> None:
         """Files first: the log never names a model that nobody has, or could go on from."""
         job = self._operator.state.jobs[self._job_id]
-        kept = Checkpoint(self._job_id, round_.round, encode(weights), velocity)
+        raw = encode(weights)
+        kept = Checkpoint(self._job_id, round_.round, raw, velocity)
         round_.checkpoint = checkpoints.keep(self._operator.home, job, kept)
         round_.network = self._operator.state.network
-        replace_file(weights_path(self._operator.home, self._job_id), encode(weights))
+        replace_file(weights_path(self._operator.home, self._job_id), raw)
         self._operator.append("training-round", round_)
