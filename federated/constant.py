@@ -4,7 +4,7 @@
     afterwards       the hash alone; a machine that started again meanwhile says that it wants them
 
 A machine keeps those of its one job, in memory. It believes nothing of them: values have to have the hash
-that they are named by, and they are kept once the log has named the model that they are a part of. So whatever
+that they are named by, and they are kept once the log has named the model that they are a part of. So what
 is kept is what the job was opened with, and no larger than its task allows.
 """
 
