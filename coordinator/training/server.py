@@ -109,16 +109,19 @@ class OperatorLog:
         return found
 
     def set_of_round(self) -> Sequence[PersonId]:
-        """Whom the log has in the set of the round that runs; nobody before it is fixed."""
-        self._operator.refresh()
+        """Whom the log has in the set of the round that runs; nobody before it is fixed. As at the last look:
+        sets, failures and rounds are written by this process alone."""
         fixed = self._operator.state.jobs[self._job_id].round_set
         return () if fixed is None else fixed.partners
 
     def fix(self, partners: Sequence[PersonId]) -> None:
         """From here on members open this set's sum, and no other."""
-        start = self.round()
+        state = self._operator.state
         body = pb.TrainingSet(
-            network=start.network, job_id=self._job_id, round=start.number, partners=partners
+            network=state.network,
+            job_id=self._job_id,
+            round=state.jobs[self._job_id].present,
+            partners=partners,
         )
         self._operator.append("training-set", body)
 
@@ -132,11 +135,11 @@ class OperatorLog:
 
     def fail(self, failure: RoundFailed, epsilon_micro: int) -> None:
         """The round came to nothing."""
-        start = self.round()
+        state = self._operator.state
         body = pb.FailedRound(
-            network=start.network,
+            network=state.network,
             job_id=self._job_id,
-            round=start.number,
+            round=state.jobs[self._job_id].present,
             reason=str(failure)[:TEXT_CHARS_MAX],
             missing=failure.missing,
             epsilon_micro=epsilon_micro,
