@@ -12,29 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, TypeVar
 
-from flwr.app import Message as AppMessage
-from flwr.proto.message_pb2 import ObjectTree
-from flwr.supercore.inflatable.inflatable_object import (
-    get_all_nested_objects,
-    get_object_id,
-    get_object_tree,
-    no_object_id_recompute,
-)
+from flwr.supercore.inflatable.inflatable_object import get_object_id
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.wrappers_pb2 import BytesValue
 
 _LENGTH_BYTES: Final = 4
 
 MessageT = TypeVar("MessageT", bound=Message)
-
-
-def taken_apart(message: AppMessage) -> tuple[ObjectTree, dict[str, bytes]]:
-    """The objects of a message, by their hashes. Asked for each by itself Flower makes the bytes of all of
-    them again and again, a dozen times for a model."""
-    with no_object_id_recompute():
-        nested = get_all_nested_objects(message)
-        tree = get_object_tree(message)
-        return tree, {name: each.deflate() for name, each in nested.items()}
 
 
 def packed(head: Message, objects: Iterable[bytes]) -> BytesValue:

@@ -22,6 +22,7 @@ from flwr.proto.runtime_pb2 import (
     PushAppMessagesRequest,
     PushAppMessagesResponse,
 )
+from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects, get_object_tree
 from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
 from flwr.superlink.grid import HttpGrid
 from flwr.superlink.runtime import run_serverapp
@@ -30,7 +31,7 @@ from google.protobuf.wrappers_pb2 import BytesValue
 
 from federated.flower.layout import CERTIFICATE_FILE, RUNTIME_GIVE, RUNTIME_TAKE
 from federated.flower.logs import say_less
-from federated.flower.parcel import packed, taken_apart, unpacked
+from federated.flower.parcel import packed, unpacked
 from federated.flower.parent import end_with
 
 
@@ -42,9 +43,10 @@ class ParcelGrid(HttpGrid):
         for message in messages:
             head = message_to_proto(remove_content_from_message(message))
             request.messages_list.append(head)
-            tree, contents = taken_apart(message)
-            request.message_object_trees.append(tree)
-            objects |= contents  # what messages have in common, as the model, is there once
+            request.message_object_trees.append(get_object_tree(message))
+            nested = get_all_nested_objects(message)
+            # What messages have in common, as the model, is there once.
+            objects |= {name: nested[name].deflate() for name in nested.keys() - objects.keys()}
         answer, _ = unpacked(
             self._call(RUNTIME_GIVE, packed(request, objects.values())), PushAppMessagesResponse
         )

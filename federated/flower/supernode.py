@@ -37,6 +37,11 @@ from flwr.proto.heartbeat_pb2 import SendNodeHeartbeatRequest
 from flwr.proto.message_pb2 import ObjectTree
 from flwr.proto.node_pb2 import Node
 from flwr.supercore.heartbeat import HeartbeatSender
+from flwr.supercore.inflatable.inflatable_object import (
+    get_all_nested_objects,
+    get_object_tree,
+    no_object_id_recompute,
+)
 from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
 from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor
 from flwr.supercore.protobuf.client import ProtobufCall, ProtobufRequestContext
@@ -48,7 +53,7 @@ from google.protobuf.wrappers_pb2 import BytesValue
 
 from commonground.backoff import Backoff
 from federated.flower.layout import FLEET_GIVE, FLEET_TAKE, PROCESS_HEADER, REFUSED
-from federated.flower.parcel import packed, taken_apart, unpacked
+from federated.flower.parcel import packed, unpacked
 from federated.transport import public_pem
 from protocol.errors import CommonholdError, StateError, Unreachable
 
@@ -199,7 +204,10 @@ class SuperNode:
         return answer(app, message, context)
 
     def _send(self, reply: Message) -> None:
-        tree, contents = taken_apart(reply)
+        with no_object_id_recompute():
+            objects = get_all_nested_objects(reply)
+            tree = get_object_tree(reply)
+            contents = [each.deflate() for each in objects.values()]
         reply.metadata.__dict__["_message_id"] = tree.object_id
         head = remove_content_from_message(reply) if reply.has_content() else reply
         request = PushMessagesRequest(
@@ -208,7 +216,7 @@ class SuperNode:
             message_object_trees=[tree],
             clientapp_runtime_list=[NO_RUNTIME],
         )
-        self._call(FLEET_GIVE, packed(request, contents.values()))
+        self._call(FLEET_GIVE, packed(request, contents))
 
     def _beat(self) -> bool:
         if not self._node.node_id:
