@@ -31,7 +31,7 @@ from commonhold.demo import stage
 from commonhold.demo.stage import Server, Stage
 from federated.budget import read_spending
 from tests.federated_net import JOB, Net
-from tests.processes import children_of, kill, pss_mib
+from tests.processes import children_of, cpu_seconds, kill, pss_mib
 
 PARTNERS: Final = 4
 ROUNDS: Final = 10
@@ -48,7 +48,7 @@ SEED: Final = 6
 
 
 def run() -> dict[str, Any]:
-    """Wall times, memory and overhead of a job of four partners and ten rounds."""
+    """Wall times, memory, processor time and overhead of a job of four partners and ten rounds."""
     with _network(PARTNERS, IMAGES) as net:
         alone = _in_one_process()
         deployed = _deployed(net)
@@ -92,7 +92,7 @@ def _deployed(net: Net) -> dict[str, Any]:
     begun = time.monotonic()
     leading = net.open("--rounds", str(ROUNDS), "--round-seconds", "120", quorum=PARTNERS)
     joining = net.join(net.partners)
-    memory, times = dict[str, float](), dict[int, float]()
+    memory, times, used = dict[str, float](), dict[int, float](), dict[int, dict[str, float]]()
     with (
         net.operator() as operator
     ):  # one, which is told: who replays the log all the time measures itself
@@ -100,9 +100,10 @@ def _deployed(net: Net) -> dict[str, Any]:
             job = state.jobs[JOB]
             if len(job.rounds) not in times:
                 times[len(job.rounds)] = time.monotonic()
+                used[len(job.rounds)] = _cpu_seconds(net, leading, joining)
                 for server in joining:
-                    used = pss_mib(server.process.pid)
-                    memory[server.name] = max(memory.get(server.name, 0.0), used)
+                    pss = pss_mib(server.process.pid)
+                    memory[server.name] = max(memory.get(server.name, 0.0), pss)
             if is_over(job):
                 break
     code, printed, said = net.end(leading)
@@ -116,8 +117,34 @@ def _deployed(net: Net) -> dict[str, Any]:
         "rounds_seconds": round(times[ROUNDS] - times[1] + median(rounds), 2),
         "median_round_seconds": round(median(rounds), 3),
         "partner_pss_mib": round(max(memory.values())),
+        # Other than wall time, these hardly depend on what else the machine does.
+        "cpu_seconds_until_round_1": _rounded(used[1]),
+        "cpu_seconds_a_round": _rounded(
+            {name: (used[ROUNDS][name] - each) / (ROUNDS - 1) for name, each in used[1].items()}
+        ),
         "accuracy_int8": printed["accuracy_int8"],
     }
+
+
+def _cpu_seconds(net: Net, leading: Server, joining: list[Server]) -> dict[str, float]:
+    """Of each process of the job so far, of partners together, and of all; ours that looks on is none."""
+    children = children_of(leading.process.pid)
+    used = {
+        "coordinator": cpu_seconds(net.lab.server.process.pid),
+        "open": cpu_seconds(leading.process.pid),
+        **{
+            name: sum(
+                cpu_seconds(each.process_id) for each in children if f".{name}" in each.command
+            )
+            for name in ("superlink", "serverapp")
+        },
+        "partners": sum(cpu_seconds(server.process.pid) for server in joining),
+    }
+    return used | {"all": sum(used.values())}
+
+
+def _rounded(figures: dict[str, float]) -> dict[str, float]:
+    return {name: round(each, 3) for name, each in figures.items()}
 
 
 # ---- kills ----

@@ -256,14 +256,8 @@ class Ledger:
         # fails on the comparison instead of filling the disk.
         if expected_size != self._built_on.size or not staged:
             raise StoreError(f"the ledger has {self._built_on.size} entries, not {expected_size}")
-        head = tables.checkpoint
-        swapped = tx.execute(
-            sa.update(head)
-            .where(head.c.size == self._built_on.size)
-            .where(head.c.body == self._built_on.checkpoint)
-            .values(size=new.size, body=new.checkpoint)
-        )
-        if swapped.rowcount != 1:
+        before = self._built_on
+        if not tables.swap_head(tx, (before.size, before.checkpoint), (new.size, new.checkpoint)):
             raise StoreError("the head is not the one that this process wrote")
         self._at_step("head")
         tx.execute(
@@ -439,5 +433,5 @@ def _read_origin(tx: sa.Connection) -> str:
 
 
 def _read_head(tx: sa.Connection) -> Head:
-    row = tx.execute(sa.select(tables.checkpoint.c.size, tables.checkpoint.c.body)).one()
+    row = tx.execute(tables.HEAD).one()
     return Head(row.size, row.body)

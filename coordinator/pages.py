@@ -12,7 +12,9 @@ one, for then no follower would be level with it.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,6 +30,9 @@ PAGE_ENTRIES_MAX: Final = 1_024
 KEPT_BYTES_MAX: Final = 32 * 1024 * 1024
 # Beside appends, which read nothing.
 READS_MAX: Final = 4
+# From one page at the end of the log to the next; less than anybody notices, and about what a follower takes
+# to store one on a machine that others use as well.
+GATHER_SECONDS: Final = 0.025
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +59,26 @@ class Page:
 class Pages:
     """The cache. It belongs to the event loop."""
 
-    def __init__(self, book: Book) -> None:
-        self._book = book
+    def __init__(
+        self,
+        book: Book,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._book, self._clock, self._sleep = book, clock, sleep
+        self._end_read = -GATHER_SECONDS  # when the end of the log was read last
         self._kept: OrderedDict[int, Page] = OrderedDict()
         self._kept_bytes = 0
         self._under_way: dict[int, asyncio.Task[Page]] = {}
         self._readers = asyncio.Semaphore(READS_MAX)
+
+    async def beyond(self, size: int, *, was_level: bool) -> None:
+        """Waits until the log goes beyond `size`; for whoever had all of it, until a moment has passed since
+        anybody was told of the end before."""
+        await self._book.wait_beyond(size)
+        left = self._end_read + GATHER_SECONDS - self._clock()
+        if was_level and left > 0:
+            await self._sleep(left)
 
     async def at(self, start: int) -> Page:
         """The page from `start` on, which must be in the log. Raises StoreError."""
@@ -85,7 +104,10 @@ class Pages:
             entries, head = await self._book.read(start, PAGE_ENTRIES_MAX, PAGE_BYTES)
             encoded = await asyncio.to_thread(_encode_entries, entries)
         message = encoded + _encode_head(head)
-        return self._keep(start, Page(start + len(entries), head, message, len(encoded), erasures))
+        page = Page(start + len(entries), head, message, len(encoded), erasures)
+        if page.is_last:
+            self._end_read = self._clock()
+        return self._keep(start, page)
 
     def _keep(self, start: int, page: Page) -> Page:
         before = self._kept.pop(start, None)

@@ -183,19 +183,19 @@ class CoordinatorService:
 
         A follower that waits for its turn holds no page.
         """
-        position, room_bytes = request.start, PAGE_BYTES
+        position, room_bytes, is_level = request.start, PAGE_BYTES, False
         with self._metrics.followers.track_inprogress():
             present = (await self._assurances.answer(request.held)).SerializeToString()
             await _sent(send(present), len(present))
             while True:
-                await self._book.wait_beyond(position)
+                await self._pages.beyond(position, was_level=is_level)
                 async with self._traffic.sending(connection, room_bytes):
                     page = await self._pages.at(position)
                     size = len(page.message)
                     if size > room_bytes + PAGE_BYTES:  # a large bundle: wait for as much room
                         room_bytes = size
                         continue
-                    position, room_bytes = page.stop, PAGE_BYTES
+                    position, room_bytes, is_level = page.stop, PAGE_BYTES, page.is_last
                     await _sent(send(page.message), size)
                     del page
 

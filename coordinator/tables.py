@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from functools import reduce
+from functools import cache, reduce
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -62,11 +62,26 @@ checkpoint = _table(
     sa.Column("size", _INTEGER, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
 )
+# Of every commit and every look, so made once: SQLAlchemy takes longer to put a statement together than
+# SQLite to answer it.
+HEAD: Final = sa.select(checkpoint.c.size, checkpoint.c.body)
+_SWAP: Final = (
+    sa.update(checkpoint)
+    .where(checkpoint.c.size == sa.bindparam("old_size"))
+    .where(checkpoint.c.body == sa.bindparam("old_body"))
+    .values(size=sa.bindparam("new_size"), body=sa.bindparam("new_body"))
+)
 
 
 def create_tables(tx: sa.Connection) -> None:
     """In a database that has none of them."""
     _metadata.create_all(tx, checkfirst=False)
+
+
+def swap_head(tx: sa.Connection, before: tuple[int, bytes], after: tuple[int, bytes]) -> bool:
+    """Puts (size, checkpoint) in place of the present ones; False where those are others."""
+    names = ("old_size", "old_body", "new_size", "new_body")
+    return tx.execute(_SWAP, dict(zip(names, (*before, *after), strict=True))).rowcount == 1
 
 
 def select_page(
@@ -77,13 +92,21 @@ def select_page(
     rows_max: int,
 ) -> Sequence[sa.Row[Any]]:
     """Columns of the entries `start..stop-1`, at most `rows_max` of them."""
-    query = (
+    limits = {"start": start, "stop": stop, "rows_max": rows_max}
+    return tx.execute(_page_of(tuple(columns)), limits).all()
+
+
+@cache
+def _page_of(columns: tuple[sa.Column[Any], ...]) -> sa.Select[Any]:
+    return (
         sa.select(*columns)
-        .where(entries.c.index >= start, entries.c.index < stop)
+        .where(
+            entries.c.index >= sa.bindparam("start", type_=_INTEGER),
+            entries.c.index < sa.bindparam("stop", type_=_INTEGER),
+        )
         .order_by(entries.c.index)
-        .limit(rows_max)
+        .limit(sa.bindparam("rows_max", type_=_INTEGER))
     )
-    return tx.execute(query).all()
 
 
 def select_bundle(tx: sa.Connection, root: bytes) -> bytes | None:

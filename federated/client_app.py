@@ -24,10 +24,11 @@ from flwr.clientapp import ClientApp
 
 from commonground.committees import RoundStart, Signed
 from federated.committee_app import CommitteeLog, serve_committee
+from federated.constant import FixedValues
 from federated.kept import KeptUpdate, KeptUpdates
 from federated.member import Member
-from federated.messages import Reply, read_task, reply_message, require_job
-from federated.model import decode, digest
+from federated.messages import Reply, read_task, reply_message, require_job, wanted_message
+from federated.model import decode, digest_of
 from federated.partner import Partner
 from federated.spec import TrainingSpec
 from protocol.errors import Reject, StateError
@@ -59,16 +60,20 @@ def client_app(
     kept: KeptUpdates,
 ) -> ClientApp:
     """The app of one partner in one job. A refusal is a CommonholdError: the server sees its words."""
-    app = ClientApp()
+    app, values = ClientApp(), FixedValues()
 
     @app.train()
     def train(message: Message, _: Context) -> Message:
         task = read_task(message)
         require_job(task, job_id)
-        start = log.await_round(task.round)
-        base = decode(partner.blank, task.base)
-        if digest(base) != start.model:
+        fixed = values.of(task)
+        if fixed is None:
+            return wanted_message(task, message)
+        start, raw = log.await_round(task.round), task.base + fixed
+        base = decode(partner.blank, raw)
+        if digest_of(raw) != start.model:
             raise Reject("the model to start from is not the one that the log names")
+        values.keep(task, fixed)
         update, signed = kept.find(start), log.own_update(task.round)
         if signed is not None and (update is None or update.signed != signed):
             raise StateError(

@@ -1,7 +1,7 @@
 """duty.db: what a partner's machine must not forget while it serves on committees.
 
     key     of each job: the private key that others' seeds are sealed to
-    root    of each round: what our own boxes were sealed with, so that we can show a member's box to be right
+    root    of each job: what our own boxes are sealed with, so that we can show a member's box to be right
     set     of each round: the one whose sum we open
 
 Rule 1: a set is written down before anything of its sum leaves the machine. Another set of the same round
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from commonground.files import FILE_MODE
+from federated.budget.file import carry_over, write_ahead
 from protocol.errors import ConfigError, StateError, StoreError
 from protocol.limits import KEY_BYTES
 
@@ -62,6 +63,7 @@ class Duty:
             connection.execute("PRAGMA synchronous = EXTRA")
             connection.execute("PRAGMA secure_delete = ON")
             connection.executescript(_SCHEMA)
+            write_ahead(connection)
         return cls(connection, randomness)
 
     def close(self) -> None:
@@ -83,10 +85,12 @@ class Duty:
     ) -> list[bytes]:
         """The keys that seal our boxes in a round, one for each member: the same whenever they are asked for.
 
-        Other seeds, whose `commitments` differ, are sealed with other keys: one serves one box.
+        Another round, and other seeds, whose `commitments` differ, have other keys: one serves one box. Who
+        is shown one learns nothing of the rest.
         """
-        root = self._once(job_id, round_, _ROOT, self._randomness(KEY_BYTES))
-        said = hashlib.sha256(root + b"".join(commitments)).digest()
+        root = self._once(job_id, 0, _ROOT, self._randomness(KEY_BYTES))
+        place = round_.to_bytes(4, "big")
+        said = hashlib.sha256(root + place + b"".join(commitments)).digest()
         return [
             hashlib.sha256(said + member.to_bytes(4, "big")).digest() for member in range(members)
         ]
@@ -105,14 +109,18 @@ class Duty:
             self._connection.execute(
                 "DELETE FROM facts WHERE job_id = ? AND fact != ?", (job_id, _SET)
             )
+            # What was written ahead still has them. Whoever closes the file last empties that as well.
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _once(self, job_id: str, round_: int, fact: str, value: bytes) -> bytes:
         """What is known for good, durably: the value given, unless there was one."""
         place = (job_id, round_, fact)
         with self._lock, _store_errors("duty.db"):
-            self._connection.execute(
+            new = self._connection.execute(
                 "INSERT OR IGNORE INTO facts VALUES (?, ?, ?, ?)", (*place, value)
             )
+            if new.rowcount and not round_:
+                carry_over(self._connection)  # a copy of the file alone has the job's keys
             row = self._connection.execute(
                 "SELECT value FROM facts WHERE job_id = ? AND round = ? AND fact = ?", place
             ).fetchone()

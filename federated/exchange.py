@@ -8,6 +8,7 @@ connects anew is asked again: what it was asked, or answered, may be lost.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
@@ -26,10 +27,17 @@ POLL_SECONDS: Final = 0.01
 # Somebody else's words end up in the log's reason; these many of each are enough.
 REASON_CHARS_MAX: Final = 200
 
+# Whoever started anew lacks what it was sent before, and says so for each question that it got meanwhile.
+AGAIN_MAX: Final = 3
+
 T = TypeVar("T")
 
 Question = Callable[[int, float], Message]
 """Makes the message for a node's id that is forgotten after so many seconds."""
+
+
+class Again(Exception):
+    """Whoever answers has to be asked once more, by a question that has what it lacks."""
 
 
 @dataclass
@@ -38,6 +46,7 @@ class Roster:
 
     partners: Mapping[bytes, PersonId]  # by transport key
     silent: set[PersonId] = field(default_factory=set)  # let a deadline pass
+    supplied: set[PersonId] = field(default_factory=set)  # seem to have the model's fixed values
 
     def leave(self, people: Collection[PersonId]) -> None:
         """These take part no more."""
@@ -67,7 +76,8 @@ def ask(
     seconds: float,
 ) -> Answers[T]:
     """Waits for everybody who is asked and not silent, for silent ones while fewer than `needed` answered;
-    no longer than so many seconds. `read` raises Reject for an answer that does not count."""
+    no longer than so many seconds. `read` raises Reject for an answer that does not count, and Again where
+    the question has to be put once more."""
     return _Exchange(grid, roster, questions, read, needed, seconds).gather()
 
 
@@ -84,13 +94,17 @@ class _Exchange(Generic[T]):
     _got: Answers[T] = field(default_factory=Answers)
     _sent: dict[str, PersonId] = field(default_factory=dict)  # by message id, unanswered
     _reached: dict[PersonId, str] = field(default_factory=dict)  # and when each had connected
+    _again: Counter[PersonId] = field(default_factory=Counter)  # how often each was asked once more
 
     def gather(self) -> Answers[T]:
         got, everybody = self._got, set(self.questions)
         deadline = time.monotonic() + self.seconds
+        look = True
         while True:
-            self._send_to_new()
-            self._pull()
+            # For who has connected anew: when nobody answers. Each look is a request.
+            if look:
+                self._send_to_new()
+            look = self._pull()
             self.roster.silent -= got.answered
             missing = everybody - got.answered - self.roster.silent
             enough = len(got.accepted) >= self.needed or got.answered == everybody
@@ -122,19 +136,37 @@ class _Exchange(Generic[T]):
             ids = self.grid.push_messages(messages)
             self._sent |= dict(zip(ids, nodes.values(), strict=True))
 
-    def _pull(self) -> None:
+    def _pull(self) -> bool:
+        """Takes the answers that there are; tells whether somebody may have to be asked now."""
         if not self._sent:
-            return
-        for message in self.grid.pull_messages(list(self._sent)):
-            partner = self._sent.pop(message.metadata.reply_to_message_id, None)
-            if partner is None:
-                continue  # it was answered before, and Flower says that it is gone
-            if message.has_error() and message.error.code != REFUSED:
-                self.roster.silent.add(partner)  # Flower has lost it; it may come back
-                continue
-            try:
-                if message.has_error():
-                    raise Reject(message.error.reason or "refused")
-                self._got.accepted[partner] = self.read(partner, message)
-            except Reject as error:
-                self._got.refusals[partner] = str(error)[:REASON_CHARS_MAX]
+            return True
+        answers = list(self.grid.pull_messages(list(self._sent)))
+        again = [self._take(each) for each in answers]
+        return any(again) or not answers
+
+    def _take(self, message: Message) -> bool:
+        """Takes an answer; tells whether it is that the question has to be put once more."""
+        partner = self._sent.pop(message.metadata.reply_to_message_id, None)
+        if partner is None:
+            return False  # it was answered before, and Flower says that it is gone
+        if message.has_error() and message.error.code != REFUSED:
+            self.roster.silent.add(partner)  # Flower has lost it; it may come back
+            return False
+        try:
+            if message.has_error():
+                raise Reject(message.error.reason or "refused")
+            self._got.accepted[partner] = self.read(partner, message)
+        except Again:
+            return self._ask_again(partner)
+        except Reject as error:
+            self._got.refusals[partner] = str(error)[:REASON_CHARS_MAX]
+        return False
+
+    def _ask_again(self, partner: PersonId) -> bool:
+        """What it lacked is in the question now; some that it got before may be on their way."""
+        self._again[partner] += 1
+        if self._again[partner] > AGAIN_MAX:
+            self._got.refusals[partner] = "wants the same again and again"
+            return False
+        self._reached.pop(partner, None)
+        return True

@@ -6,6 +6,7 @@ comes in is parsed here and nowhere else, and believed nowhere: the log says wha
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,16 +23,30 @@ SHOW: Final = "show"
 ANSWER: Final = "answer"
 """Of one that asks a partner to answer a complaint."""
 
+NO_VALUES: Final = hashlib.sha256().digest()
+"""What the fixed values of a model that has none are named."""
+
 _RECORD: Final = "commonhold"
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Train one round, from this model."""
+    """Train one round, from this model: `base + fixed` is what the log names."""
 
     job_id: str
     round: int
-    base: bytes  # federated.model.encode
+    base: bytes  # federated.model.encode_trained
+    named: bytes = NO_VALUES  # federated.model.fixed_digest
+    fixed: bytes = b""  # federated.model.encode_fixed; nothing for whoever has them
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Instead of a reply: this machine does not have the fixed values that a task named."""
+
+    job_id: str
+    round: int
+    named: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +115,8 @@ def require_job(task: Task | OpenTask | ShowTask | AnswerTask, job_id: str) -> N
 
 def task_message(task: Task, node_id: int, ttl_seconds: float) -> Message:
     """The task, to one node; the server forgets it after `ttl_seconds`."""
-    return _message(_fields(task, base=task.base), node_id, MessageType.TRAIN, ttl_seconds)
+    content = _fields(task, base=task.base, named=task.named, fixed=task.fixed)
+    return _message(content, node_id, MessageType.TRAIN, ttl_seconds)
 
 
 def open_message(task: OpenTask, node_id: int, ttl_seconds: float) -> Message:
@@ -131,6 +147,11 @@ def reply_message(reply: Reply, task: Message) -> Message:
     return _answer(_fields(reply, hidden=reply.hidden, sealed=reply.sealed), task)
 
 
+def wanted_message(task: Task, message: Message) -> Message:
+    """Asks for the task again, with its fixed values."""
+    return _answer(_fields(task, wanted=task.named), message)
+
+
 def opened_message(opened: Opened, task: Message) -> Message:
     """A member's answer."""
     return _answer(_fields(opened, sums=list(opened.sums)), task)
@@ -148,17 +169,19 @@ def answered_message(task: AnswerTask, message: Message) -> Message:
 
 def read_task(message: Message) -> Task:
     """The task of a message. Raises Reject when it is none."""
-    match _read(message, "base"):
-        case str(job_id), int(round_), bytes(base):
-            return Task(job_id, round_, base)
+    match _read(message, "base", "named", "fixed"):
+        case str(job_id), int(round_), bytes(base), bytes(named), bytes(fixed):
+            return Task(job_id, round_, base, named, fixed)
     raise _NOTHING
 
 
-def read_reply(message: Message) -> Reply:
+def read_reply(message: Message) -> Reply | Wanted:
     """The reply of a message. Raises Reject when it is none."""
-    match _read(message, "hidden", "sealed"):
-        case str(job_id), int(round_), bytes(hidden), bytes(sealed):
+    match _read(message, "hidden", "sealed", "wanted"):
+        case str(job_id), int(round_), bytes(hidden), bytes(sealed), None:
             return Reply(job_id, round_, hidden, sealed)
+        case str(job_id), int(round_), None, None, bytes(named):
+            return Wanted(job_id, round_, named)
     raise _NOTHING
 
 

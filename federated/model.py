@@ -69,8 +69,17 @@ def zeros(shapes: Shapes) -> dict[str, Array]:
 
 def encode(weights: Weights) -> bytes:
     """The canonical bytes."""
-    values = np.concatenate([weights.vector, _flat(weights.fixed)])
-    return _header(weights) + values.astype(_FLOAT).tobytes()
+    return encode_trained(weights) + encode_fixed(weights)
+
+
+def encode_trained(weights: Weights) -> bytes:
+    """As much of them as changes from round to round, and the header."""
+    return _header(weights) + weights.vector.astype(_FLOAT).tobytes()
+
+
+def encode_fixed(weights: Weights) -> bytes:
+    """The rest of them."""
+    return _flat(weights.fixed).astype(_FLOAT).tobytes()
 
 
 def decode(blank: Weights, raw: bytes) -> Weights:
@@ -88,12 +97,17 @@ def decode(blank: Weights, raw: bytes) -> Weights:
 
 def digest(weights: Weights) -> bytes:
     """SHA-256 of the canonical bytes: how the log names a model."""
-    return hashlib.sha256(encode(weights)).digest()
+    return digest_of(encode(weights))
+
+
+def digest_of(raw: bytes) -> bytes:
+    """The same of canonical bytes."""
+    return hashlib.sha256(raw).digest()
 
 
 def fixed_digest(weights: Weights) -> bytes:
     """SHA-256 of the fixed values: which features a model is computed on."""
-    return hashlib.sha256(_flat(weights.fixed).astype(_FLOAT).tobytes()).digest()
+    return hashlib.sha256(encode_fixed(weights)).digest()
 
 
 def encoded_bytes(weights: Weights) -> int:

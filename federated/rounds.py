@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence, Set
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 import numpy as np
@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 
 from commonground.committees import FixedSet, RoundStart, Signed
 from federated.aggregate import Aggregator
-from federated.exchange import Answers, Roster, ask
+from federated.exchange import Again, Answers, Question, Roster, ask
 from federated.grid import from_ring, ring_of
 from federated.judging import Jury
-from federated.messages import Task, read_reply, task_message
-from federated.model import Weights, digest, encode
+from federated.messages import Task, Wanted, read_reply, task_message
+from federated.model import Weights, digest, encode_fixed, encode_trained, fixed_digest
 from federated.opening import Opener, RoundFailed
 from federated.ring import Words
 from federated.secure_sum import uncover
@@ -56,8 +56,8 @@ class JobLog(Protocol):
     def round(self) -> RoundStart:
         """The round that runs."""
 
-    def signed(self) -> Mapping[PersonId, Signed]:
-        """What each partner has signed for the round that runs."""
+    def signed(self, partner: PersonId) -> Signed | None:
+        """What a partner has signed for the round that runs, for good; None before it has."""
 
     def set_of_round(self) -> Sequence[PersonId]:
         """Whose updates the sum of the round that runs is made of; nobody's before that is fixed."""
@@ -199,22 +199,44 @@ class _Round:
 
     def _gather(self, expected: Set[PersonId], needed: int) -> Answers[Hidden]:
         """Their updates, as far as they come in time."""
-        task = Task(self.job.id, self.start.number, encode(self.weights))
-        questions = dict.fromkeys(expected, lambda node, ttl: task_message(task, node, ttl))
+        questions = self._questions(expected)
         return ask(
             *(self.grid, self.roster, questions, self._checked),
             needed=needed,
             seconds=self.job.round_seconds,
         )
 
+    def _questions(self, expected: Set[PersonId]) -> dict[PersonId, Question]:
+        """The round's task; the model's fixed values are in it for whoever has given no update since they
+        were sent, or wants them."""
+        lean = Task(
+            self.job.id,
+            self.start.number,
+            encode_trained(self.weights),
+            fixed_digest(self.weights),
+        )
+        full = replace(lean, fixed=encode_fixed(self.weights))
+
+        def question(who: PersonId) -> Question:
+            def message(node: int, ttl: float) -> Message:
+                return task_message(lean if who in self.roster.supplied else full, node, ttl)
+
+            return message
+
+        return {who: question(who) for who in expected}
+
     def _checked(self, partner: PersonId, message: Message) -> Hidden:
         """The update in a reply; raises Reject unless its author signed it for this round."""
         reply = read_reply(message)
+        if isinstance(reply, Wanted):
+            self.roster.supplied.discard(partner)
+            raise Again
+        self.roster.supplied.add(partner)
         if (reply.job_id, reply.round) != (self.job.id, self.start.number):
             raise Reject("its update is for another round")
         words = ring_of(self.spec).unpack(reply.hidden, self.spec.values)
         sealed = Sealed.decode(reply.sealed, self.start.committee.size)
-        signed = self.log.signed().get(partner)
+        signed = self.log.signed(partner)
         if signed is None:
             raise Reject("it signed no update in this round")
         if signed != Signed(hashlib.sha256(reply.hidden).digest(), sealed.digest):

@@ -102,7 +102,9 @@ class DatabaseFile:
 
     def _rows(self, sql: str, *arguments: object) -> list[dict[str, Any]]:
         with self._lock, _store_errors():
-            return list(self._db.query(sql, list(arguments)))
+            found = self._db.conn.execute(sql, arguments)
+            names = [name for name, *_ in found.description]
+            return [dict(zip(names, row, strict=True)) for row in found]
 
     def _row(self, sql: str, *arguments: object) -> dict[str, Any] | None:
         rows = self._rows(sql, *arguments)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from typing import Final
 
 from node.database import DatabaseFile
@@ -48,7 +47,10 @@ class LogTables(DatabaseFile):
                 [(e.index, e.envelope, e.bundle) for e in entries if e.index >= size],
             )
             if checkpoint is not None:
-                self._insert("checkpoints", [asdict(checkpoint)], or_ignore=True)
+                self._write(
+                    "INSERT OR IGNORE INTO checkpoints VALUES (?, ?, ?)",
+                    *(checkpoint.size, checkpoint.note, checkpoint.received_ms),
+                )
             if checked is not None:
                 self.note_checked(checked)
         return None

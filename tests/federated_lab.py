@@ -42,6 +42,7 @@ from federated.privacy import composed_epsilon_micro, noise_multiplier_for
 from federated.recognising import examples_of
 from federated.rounds import train
 from federated.spec import TrainingSpec, spec_of
+from federated.tasks import Task
 from federated.tasks.registry import code_digest, options_of
 from protocol.committee import Masks
 from protocol.errors import StateError
@@ -88,8 +89,8 @@ class Log:
     def round(self) -> RoundStart:
         return round_start(self.net.state, self.job_id)
 
-    def signed(self) -> Mapping[PersonId, Signed]:
-        return signed_updates(self.net.state, self.job_id)
+    def signed(self, partner: PersonId) -> Signed | None:
+        return signed_updates(self.net.state, self.job_id).get(partner)
 
     def fix(self, partners: Sequence[PersonId]) -> None:
         body = pb.TrainingSet(
@@ -137,7 +138,7 @@ class Log:
     def own_update(self, number: int) -> Signed | None:
         assert self.me is not None
         is_here = number == self.round().number
-        return self.signed().get(self.me.id) if is_here else None
+        return self.signed(self.me.id) if is_here else None
 
     def sign(self, start: RoundStart, signed: Signed, epsilon_micro: int) -> None:
         assert self.me is not None
@@ -203,9 +204,16 @@ class Lab:
     """One job, its partners, and what each may do to go wrong."""
 
     def __init__(
-        self, folder: Path, partners: int = 3, fixed: bool = False, **changes: object
+        self,
+        folder: Path,
+        partners: int = 3,
+        fixed: bool = False,
+        task: Task = TASK,
+        first: Weights = BLANK,
+        **changes: object,
     ) -> None:
-        self.folder = folder
+        """`first`: the model of the task that round 1 starts from."""
+        self.folder, self.task, self.first = folder, task, first
         folder.mkdir(exist_ok=True)
         self._fixed = fixed  # whether noise is the same in every lab
         self.people = [Person(f"partner-{number}") for number in range(partners)]
@@ -213,16 +221,16 @@ class Lab:
         noise = noise_multiplier_for(EPSILON, DELTA, 1.0, ROUNDS)
         terms: dict[str, object] = {
             "task": "images",
-            "task_options": options_of(TASK),
+            "task_options": options_of(self.task),
             "task_code": code_digest("images"),
-            "initial_model": digest(BLANK),
+            "initial_model": digest(self.first),
             "rounds": ROUNDS,
             "sampling_ppm": PPM,
             "noise_micro": round(noise * PPM),
             "expected_examples": 60,
             "round_seconds": 1,
-            "upload_values": BLANK.vector.size,
-            "parameters": BLANK.vector.size,
+            "upload_values": self.first.vector.size,
+            "parameters": self.first.vector.size,
             "partners": [person.id for person in self.people],
         }
         body = job(**(terms | changes))
@@ -245,7 +253,7 @@ class Lab:
         mine = np.random.default_rng(1).permutation(len(digits))[share * images :][:images]
         folder = self.folder / person.name
         write_folder(folder, digits.images[mine], labels or digits.labels[mine])
-        data = load(folder, TASK.columns, [column.name for column in TASK.columns])
+        data = load(folder, self.task.columns, [column.name for column in self.task.columns])
         budget = Budget(self.folder / f"{person.name}.db", composed_epsilon_micro)
         self.budgets.append(budget)
         commitment = data_commitment(budget.salt(data.digest), data.digest)
@@ -265,8 +273,8 @@ class Lab:
             return budget.charge(commitment, spec.job_id, round_)
 
         if self._fixed:
-            return FixedNoisePartner(person.name, spec, TASK, data, charge)
-        return Partner(spec, TASK, data, charge)
+            return FixedNoisePartner(person.name, spec, self.task, data, charge)
+        return Partner(spec, self.task, data, charge)
 
     def charged(self, person: Person) -> int:
         """How many rounds its data has paid for."""
@@ -306,13 +314,13 @@ class Lab:
 
     def serve(self, grid: LocalGrid, log: Log | None = None) -> Log:
         """Runs the rounds that the log does not have."""
-        log, weights, velocity = log or Log(self.net), BLANK, None
+        log, weights, velocity = log or Log(self.net), self.first, None
         job = self.net.state.jobs[self.terms.id]
         if job.rounds:
             number = job.rounds[-1].round
             last = decode_checkpoint(self.terms.id, number, log.checkpoints[-1])
-            weights, velocity = decode(BLANK, last.weights), last.velocity
-        jury = Jury.of(job, self.spec, self.public, BLANK)
+            weights, velocity = decode(self.first, last.weights), last.velocity
+        jury = Jury.of(job, self.spec, self.public, self.first)
         train(grid, log, job, Aggregator(self.spec, weights, velocity), weights, jury=jury)
         return log
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +23,22 @@ SUFFIX: Final = "-federated"
 TORCH_INDEX: Final = "https://download.pytorch.org/whl/cpu"
 # Tells the second process that it is one, and of which version the first was.
 _SENT_BY: Final = "COMMONHOLD_SENT_BY"
+# What these do they do there, so they go there before anything is loaded: to build the command line twice
+# takes a second of a processor, and partners and SuperLink start at the same time.
+_AT_ONCE: Final = frozenset({"ask", "join", "open", "resume"})
+
+
+def go_on_at_once(arguments: Sequence[str]) -> None:
+    """The same for a whole command line that is sure to come to it. Returns where it is not, or where there
+    is nowhere to go: the command says then what is wrong."""
+    group, command = [*arguments[:2], "", ""][:2]
+    if group != "federated" or command not in _AT_ONCE or "--help" in arguments:
+        return
+    if _SENT_BY not in os.environ:
+        try:
+            go_on_in_training()
+        except ConfigError:
+            return
 
 
 def go_on_in_training() -> None:

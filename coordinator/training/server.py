@@ -100,22 +100,28 @@ class OperatorLog:
         self._operator.refresh()
         return round_start(self._operator.state, self._job_id)
 
-    def signed(self) -> Mapping[PersonId, Signed]:
-        """What each partner signed for the round that runs; partners log before they reply."""
-        self._operator.refresh()
-        return signed_updates(self._operator.state, self._job_id)
+    def signed(self, partner: PersonId) -> Signed | None:
+        """What a partner signed for the round that runs; partners log before they reply."""
+        found = signed_updates(self._operator.state, self._job_id).get(partner)
+        if found is None:
+            self._operator.refresh()
+            found = signed_updates(self._operator.state, self._job_id).get(partner)
+        return found
 
     def set_of_round(self) -> Sequence[PersonId]:
-        """Whom the log has in the set of the round that runs; nobody before it is fixed."""
-        self._operator.refresh()
+        """Whom the log has in the set of the round that runs; nobody before it is fixed. As at the last look:
+        sets, failures and rounds are written by this process alone."""
         fixed = self._operator.state.jobs[self._job_id].round_set
         return () if fixed is None else fixed.partners
 
     def fix(self, partners: Sequence[PersonId]) -> None:
         """From here on members open this set's sum, and no other."""
-        start = self.round()
+        state = self._operator.state
         body = pb.TrainingSet(
-            network=start.network, job_id=self._job_id, round=start.number, partners=partners
+            network=state.network,
+            job_id=self._job_id,
+            round=state.jobs[self._job_id].present,
+            partners=partners,
         )
         self._operator.append("training-set", body)
 
@@ -129,11 +135,11 @@ class OperatorLog:
 
     def fail(self, failure: RoundFailed, epsilon_micro: int) -> None:
         """The round came to nothing."""
-        start = self.round()
+        state = self._operator.state
         body = pb.FailedRound(
-            network=start.network,
+            network=state.network,
             job_id=self._job_id,
-            round=start.number,
+            round=state.jobs[self._job_id].present,
             reason=str(failure)[:TEXT_CHARS_MAX],
             missing=failure.missing,
             epsilon_micro=epsilon_micro,
@@ -147,8 +153,9 @@ class OperatorLog:
     ) -> None:
         """Files first: the log never names a model that nobody has, or could go on from."""
         job = self._operator.state.jobs[self._job_id]
-        kept = Checkpoint(self._job_id, round_.round, encode(weights), velocity)
+        raw = encode(weights)
+        kept = Checkpoint(self._job_id, round_.round, raw, velocity)
         round_.checkpoint = checkpoints.keep(self._operator.home, job, kept)
         round_.network = self._operator.state.network
-        replace_file(weights_path(self._operator.home, self._job_id), encode(weights))
+        replace_file(weights_path(self._operator.home, self._job_id), raw)
         self._operator.append("training-round", round_)

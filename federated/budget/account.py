@@ -92,7 +92,7 @@ class Budget(Families):
 
         Raises StateError for a round whose update may have left, and for one that nothing is left for.
         """
-        with self._transaction():
+        with self._transaction(in_log=True):
             family = self._family(commitment)
             release, delta = self._reserved(commitment, job_id)
             found = self._run(
@@ -122,7 +122,7 @@ class Budget(Families):
 
     def let_go(self, commitment: bytes, job_id: str, round: int) -> None:
         """Notes, durably, that the update of a charged round may have left from now on."""
-        with self._transaction():
+        with self._transaction(in_log=True):
             self._mark_left(commitment, job_id, round)
 
     def end(self, job_id: str) -> None:

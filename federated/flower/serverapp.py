@@ -30,6 +30,7 @@ from google.protobuf.message import Message as ProtobufMessage
 from google.protobuf.wrappers_pb2 import BytesValue
 
 from federated.flower.layout import CERTIFICATE_FILE, RUNTIME_GIVE, RUNTIME_TAKE
+from federated.flower.logs import say_less
 from federated.flower.parcel import packed, unpacked
 from federated.flower.parent import end_with
 
@@ -67,6 +68,7 @@ def main() -> None:
     """Entry point of the process; ends with code 0 when the app returned, 1 when it raised."""
     address, folder, parent_id = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     end_with(parent_id)
+    say_less()
     # Flower's function takes no grid; the name is bound in its module.
     run_serverapp.__globals__["HttpGrid"] = ParcelGrid
     lines: Queue[str | None] = Queue()  # nobody asks Flower for our log: it is a file

@@ -51,6 +51,7 @@ from federated.flower.layout import (
     READY_FILE,
     SECRET_FILE,
 )
+from federated.flower.logs import say_less
 from federated.flower.parent import end_with
 
 # A connection is kept over the pause between two rounds.
@@ -126,6 +127,7 @@ async def serve(folder: Path, host: str, port: int, body_bytes_max: int) -> None
                 ssl_keyfile=str(folder.parent / KEY_FILE),
                 log_level="warning",
                 access_log=False,
+                proxy_headers=False,
                 server_header=False,
                 lifespan="on",
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
@@ -159,6 +161,7 @@ def main() -> None:
     folder, host = Path(sys.argv[1]), sys.argv[2]
     port, body_bytes_max, parent_id = map(int, sys.argv[3:])
     end_with(parent_id)
+    say_less()
     try:
         asyncio.run(serve(folder, host, port, body_bytes_max))
     except OSError as error:

@@ -204,17 +204,18 @@ class SuperNode:
         return answer(app, message, context)
 
     def _send(self, reply: Message) -> None:
-        reply.metadata.__dict__["_message_id"] = reply.object_id
         with no_object_id_recompute():
-            tree, objects = get_object_tree(reply), get_all_nested_objects(reply)
-            head = remove_content_from_message(reply) if reply.has_content() else reply
-            request = PushMessagesRequest(
-                node=self._node,
-                messages_list=[message_to_proto(head)],
-                message_object_trees=[tree],
-                clientapp_runtime_list=[NO_RUNTIME],
-            )
+            objects = get_all_nested_objects(reply)
+            tree = get_object_tree(reply)
             contents = [each.deflate() for each in objects.values()]
+        reply.metadata.__dict__["_message_id"] = tree.object_id
+        head = remove_content_from_message(reply) if reply.has_content() else reply
+        request = PushMessagesRequest(
+            node=self._node,
+            messages_list=[message_to_proto(head)],
+            message_object_trees=[tree],
+            clientapp_runtime_list=[NO_RUNTIME],
+        )
         self._call(FLEET_GIVE, packed(request, contents))
 
     def _beat(self) -> bool:

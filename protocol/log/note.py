@@ -15,6 +15,7 @@ import base64
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 
 from nacl.exceptions import BadSignatureError
@@ -35,6 +36,9 @@ NAME_BYTES_MAX = 512
 KEY_ID_BYTES = 4
 PUBLIC_KEY_BYTES = 32
 SIGNATURE_BYTES = 64
+
+# Whoever follows a log meets each of its heads several times: with entries, in a receipt, as what it kept.
+_REMEMBERED = 16
 
 _ED25519 = b"\x01"  # the signature type of plain Ed25519 in the specification
 _DASH = "\u2014"
@@ -188,10 +192,10 @@ def open_checkpoint(data: bytes, verifier: Verifier) -> Checkpoint:
         Reject: the note is malformed, the key has not signed it or one of the signatures in
             its name is wrong, or the text is not a checkpoint of the log `verifier` names.
     """
-    note = parse_note(data)
-    if not _signatures_of(note, verifier):
+    checkpoint, signed = _opened(data, verifier)
+    if not signed:
         raise Reject(f"the checkpoint is not signed by {_short(verifier.name)}")
-    return _checkpoint_in(note, verifier)
+    return checkpoint
 
 
 def read_checkpoint(data: bytes, verifier: Verifier) -> Checkpoint:
@@ -203,7 +207,7 @@ def read_checkpoint(data: bytes, verifier: Verifier) -> Checkpoint:
     Raises:
         Reject: as `open_checkpoint`, but for a note that `verifier` has not signed at all.
     """
-    return _checkpoint_in(parse_note(data), verifier)
+    return _opened(data, verifier)[0]
 
 
 def is_signed(data: bytes, verifier: Verifier) -> bool:
@@ -215,14 +219,18 @@ def is_signed(data: bytes, verifier: Verifier) -> bool:
     return True
 
 
-def _checkpoint_in(note: Note, verifier: Verifier) -> Checkpoint:
+@lru_cache(_REMEMBERED)
+def _opened(data: bytes, verifier: Verifier) -> tuple[Checkpoint, bool]:
+    """The checkpoint in a note, and whether `verifier` has signed it: that follows from the bytes alone, so
+    that it is found out once. What is refused is refused anew each time."""
+    note = parse_note(data)
     own = _signatures_of(note, verifier)
     if not all(verifier.accepts(note.text, each.value) for each in own):
         raise Reject(f"a signature in the name of {_short(verifier.name)} is wrong")
     checkpoint = _parse_checkpoint(note.text)
     if checkpoint.origin != verifier.name:
         raise Reject(f"the checkpoint is of another log than {_short(verifier.name)}")
-    return checkpoint
+    return checkpoint, bool(own)
 
 
 def _signatures_of(note: Note, verifier: Verifier) -> list[Signature]:

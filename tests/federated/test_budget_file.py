@@ -113,3 +113,18 @@ def test_a_step_that_is_refused_leaves_the_file_usable(path: Path) -> None:
         with pytest.raises(StateError):
             reserve(budget, 1)
         reserve(budget, 300)
+
+
+def test_who_is_killed_has_charged(path: Path, tmp_path: Path) -> None:
+    """What is left then: the file, and what was written ahead of it."""
+    left = tmp_path / "left"
+    left.mkdir()
+    with open_flat(path) as budget:
+        reserve(budget, 300)
+        budget.charge(ONE, "job", 1)
+        for each in tmp_path.glob("budget.db*"):
+            (left / each.name).touch(0o600)
+            (left / each.name).write_bytes(each.read_bytes())
+    with open_flat(left / "budget.db") as again:
+        assert again.spent(ONE) == 100
+        assert again.charge(ONE, "job", 2) == 200

@@ -168,7 +168,8 @@ def test_a_partner_killed_in_mid_round_gives_one_update_and_pays_once(
         with pytest.raises(Killed):
             ask(lab, person, partner, round_one(lab))
     reply = read_reply(ask(lab, person, partner, round_one(lab)))
-    [signed] = Log(lab.net).signed().values()
+    signed = Log(lab.net).signed(person.id)
+    assert signed is not None
     assert hashlib.sha256(reply.hidden).digest() == signed.update
     assert lab.charged(person) == 1
 

@@ -50,6 +50,13 @@ def test_the_same_command_goes_on_as_the_same_process(tmp_path: Path) -> None:
     assert process.returncode == 5
 
 
+def test_nothing_is_loaded_twice(tmp_path: Path) -> None:
+    settings = {ENVIRONMENT_FOLDER: str(environment(tmp_path / "training"))}
+    loaded = run(*JOIN, PYTHONPROFILEIMPORTTIME="1", **settings).stderr
+    assert "commonhold.cli.training" in loaded
+    assert not any(each in loaded for each in ("typer", "rich", "commonhold.cli.federated"))
+
+
 def test_help_and_status_need_no_training(tmp_path: Path) -> None:
     settings = {ENVIRONMENT_FOLDER: str(tmp_path / "none")}
     assert run("federated", "join", "--help", **settings).returncode == 0

@@ -28,6 +28,10 @@ class Shelf:
         size = self.head.size + count
         self.head = Head(size, b"head of %d" % size)
 
+    async def wait_beyond(self, size: int) -> Head:
+        assert self.head.size > size
+        return self.head
+
     async def read(
         self, start: int, entries_max: int, bytes_max: int
     ) -> tuple[list[StoredEntry], Head]:
@@ -139,3 +143,33 @@ async def test_a_reading_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPat
             with pytest.raises(OSError, match="the disk"):
                 await kept.at(0)
     assert (await kept.at(0)).stop == 5
+
+
+class Clock:
+    """Stands still, but for whoever sleeps."""
+
+    def __init__(self) -> None:
+        self.now, self.slept = 100.0, list[float]()
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+async def test_entries_that_come_close_together_are_one_page() -> None:
+    shelf, clock = Shelf(2), Clock()
+    kept = Pages(cast(Book, shelf), clock, clock.sleep)
+    await kept.at(0)
+    shelf.grow(1)
+    await kept.beyond(2, was_level=True)
+    assert clock.slept == [pytest.approx(pages.GATHER_SECONDS)]
+    await kept.at(2)
+    shelf.grow(1)
+    await kept.beyond(2, was_level=False)
+    assert len(clock.slept) == 1, "whoever has to catch up waits for nothing"
+    clock.now += pages.GATHER_SECONDS
+    await kept.beyond(3, was_level=True)
+    assert len(clock.slept) == 1, "what comes after a pause goes at once"
