@@ -1,4 +1,4 @@
-"""Whether the network is trusted: not while there is evidence of a lie that its owner did not acknowledged."""
+"""Whether the network is trusted: not while there is evidence of a lie that its owner has not accepted."""
 
 from __future__ import annotations
 
