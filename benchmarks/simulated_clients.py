@@ -86,7 +86,9 @@ def _partner(number: int) -> Partner:
 
 
 def _words(_: PersonId, message: Message) -> Words:
-    return ring_of(SPEC).unpack(read_reply(message).hidden, SPEC.values)
+    reply = read_reply(message)
+    assert isinstance(reply, Reply), "the task has no fixed values"
+    return ring_of(SPEC).unpack(reply.hidden, SPEC.values)
 
 
 def _key(number: int) -> bytes:

@@ -20,7 +20,7 @@ from federated.budget.signed import SignedRound
 from federated.budget.terms import release_of
 from federated.flower.grid import LocalGrid
 from federated.kept import KeptUpdates
-from federated.messages import Task, read_reply, read_task, reply_message, task_message
+from federated.messages import Reply, Task, read_reply, read_task, reply_message, task_message
 from federated.model import encode
 from federated.partner import Partner
 from protocol.errors import Reject, StateError
@@ -95,6 +95,7 @@ def test_an_update_that_is_not_the_signed_one_is_left_out(lab: Lab) -> None:
             if message.metadata.message_type != "train":
                 return answer
             reply = read_reply(answer)
+            assert isinstance(reply, Reply)
             return reply_message(replace(reply, hidden=bytes(len(reply.hidden))), message)
 
     lab.serve(LocalGrid(lab.apps(partners) | {lab.key(bad): Swapping()}))
@@ -170,6 +171,7 @@ def test_a_partner_killed_in_mid_round_gives_one_update_and_pays_once(
     reply = read_reply(ask(lab, person, partner, round_one(lab)))
     signed = Log(lab.net).signed(person.id)
     assert signed is not None
+    assert isinstance(reply, Reply)
     assert hashlib.sha256(reply.hidden).digest() == signed.update
     assert lab.charged(person) == 1
 

@@ -12,7 +12,7 @@ import pytest
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
-from commonhold.digits import load_digits
+from commonhold.digits import LABELS, load_digits
 from federated.data import IMAGE, LABEL, Table
 from federated.flower.grid import LocalGrid
 from federated.messages import Task, read_task, task_message, wanted_message
@@ -22,7 +22,6 @@ from federated.tasks.task import initial_weights
 from tests.federated_lab import ROUNDS, Lab
 from tests.simulated import Person
 from tests.simulated_training import start
-from tests.training_lab import LABELS
 
 DIGITS = load_digits()
 PUBLIC = Table({IMAGE: DIGITS.images[-200:, :, :, None], LABEL: DIGITS.labels[-200:]})
