@@ -18,6 +18,7 @@ from protos.gen import records_pb2 as pb
 LABELS = ("a", "b")
 BLANK = Weights("t", LABELS, zeros({"w": (2, 3), "b": (2,)}), zeros({"mean": (3,)}))
 SIZE, FIXED = 8, 3
+VALUES_BYTES = 4 * (SIZE + FIXED)
 HEADER = (
     b'{"arrays":[["w",[2,3]],["b",[2]]],"fixed":[["mean",[3]]],"labels":["a","b"],"task":"t"}\0'
 )
@@ -62,11 +63,16 @@ def test_anything_else_is_refused(raw: bytes) -> None:
         decode(BLANK, raw)
 
 
-@given(st.binary(max_size=300))
-def test_no_bytes_crash_the_decoder(raw: bytes) -> None:
-    for attempt in (raw, HEADER + raw):
+@given(st.one_of(st.binary(max_size=300), st.binary(min_size=VALUES_BYTES, max_size=VALUES_BYTES)))
+def test_bytes_are_refused_or_are_the_canonical_ones_of_a_model(raw: bytes) -> None:
+    with pytest.raises(Reject):
+        decode(BLANK, raw)
+    values = np.frombuffer(raw, "<f4") if len(raw) == VALUES_BYTES else np.full(1, np.nan)
+    if np.isfinite(values).all():
+        assert encode(decode(BLANK, HEADER + raw)) == HEADER + raw
+    else:
         with pytest.raises(Reject):
-            decode(BLANK, attempt)
+            decode(BLANK, HEADER + raw)
 
 
 def test_a_model_that_no_round_could_carry_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
