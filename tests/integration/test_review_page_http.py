@@ -28,6 +28,7 @@ from tests.review_page import HOSTILE, ReviewWorld
 pytestmark = pytest.mark.timeout(60)
 
 KINDS = ("notes", "calls")
+BUSY_SECONDS = 60  # for an answer, where other tests have the processors
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ class Page:
 
 
 async def test_only_our_own_pages_change_anything(world: ReviewWorld) -> None:
-    async with world.serve() as served, httpx.AsyncClient() as client:
+    async with world.serve() as served, httpx.AsyncClient(timeout=BUSY_SECONDS) as client:
         page = Page(client, served, world)
         assert (await page.get("desk")).status_code == 403, "without the cookie"
         await page.enter()
@@ -96,7 +97,7 @@ async def test_only_our_own_pages_change_anything(world: ReviewWorld) -> None:
 
 
 async def test_forms_of_other_sittings_change_nothing(world: ReviewWorld) -> None:
-    async with world.serve() as served, httpx.AsyncClient() as client:
+    async with world.serve() as served, httpx.AsyncClient(timeout=BUSY_SECONDS) as client:
         page = Page(client, served, world)
         await page.enter()
         form = {"said": "1", "base": "0", "form": "0" * 64}
@@ -127,7 +128,7 @@ async def test_forms_of_other_sittings_change_nothing(world: ReviewWorld) -> Non
     ],
 )
 async def test_nonsense_is_refused(world: ReviewWorld, body: bytes) -> None:
-    async with world.serve() as served, httpx.AsyncClient() as client:
+    async with world.serve() as served, httpx.AsyncClient(timeout=BUSY_SECONDS) as client:
         page = Page(client, served, world)
         await page.enter()
         for path in ("change", "seal"):
@@ -137,7 +138,7 @@ async def test_nonsense_is_refused(world: ReviewWorld, body: bytes) -> None:
 
 
 async def test_content_is_served_as_what_it_is_and_never_as_a_page(world: ReviewWorld) -> None:
-    async with world.serve() as served, httpx.AsyncClient() as client:
+    async with world.serve() as served, httpx.AsyncClient(timeout=BUSY_SECONDS) as client:
         page = Page(client, served, world)
         await page.enter()
         texts, languages = [], set()
@@ -162,7 +163,7 @@ async def test_content_is_served_as_what_it_is_and_never_as_a_page(world: Review
 
 
 async def test_the_scripts_may_run_and_nothing_else(world: ReviewWorld) -> None:
-    async with world.serve() as served, httpx.AsyncClient() as client:
+    async with world.serve() as served, httpx.AsyncClient(timeout=BUSY_SECONDS) as client:
         page = Page(client, served, world)
         await page.enter()
         answer = await page.get("")
@@ -177,7 +178,7 @@ async def test_each_start_keeps_the_port_and_opens_to_its_own_address_only(
     world: ReviewWorld,
 ) -> None:
     """Whoever listened on the port meanwhile, and was shown cookie and secrets, gets in nowhere."""
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=BUSY_SECONDS) as client:
         async with world.serve() as served:
             old = Page(client, served, world)
             await old.enter()
@@ -209,7 +210,7 @@ async def test_a_page_at_another_port_says_where_answers_may_wait(world: ReviewW
         assert served.before == 0
         with socket.create_server(("127.0.0.1", 0)) as free:
             other = free.getsockname()[1]
-    async with world.serve(port=other) as served, httpx.AsyncClient() as client:
+    async with world.serve(port=other) as served, httpx.AsyncClient(timeout=BUSY_SECONDS) as client:
         assert served.before == before
         page = Page(client, served, world)
         await page.enter()
@@ -219,7 +220,7 @@ async def test_a_page_at_another_port_says_where_answers_may_wait(world: ReviewW
 
 
 async def test_cookies_of_other_programs_lock_nobody_out(world: ReviewWorld) -> None:
-    async with world.serve() as served, httpx.AsyncClient() as client:
+    async with world.serve() as served, httpx.AsyncClient(timeout=BUSY_SECONDS) as client:
         page = Page(client, served, world)
         await page.enter()
         mine = "; ".join(f"{each}={value}" for each, value in client.cookies.items())
@@ -240,7 +241,7 @@ async def test_cookies_of_other_programs_lock_nobody_out(world: ReviewWorld) -> 
 def phone_client(world: ReviewWorld) -> httpx.AsyncClient:
     """A browser that trusts the certificate that it is shown, as one that compared it."""
     context = ssl.create_default_context(cafile=str(world.folder / "phone.pem"))
-    return httpx.AsyncClient(verify=context)
+    return httpx.AsyncClient(verify=context, timeout=BUSY_SECONDS)
 
 
 async def test_a_phone_comes_in_by_the_code_once(world: ReviewWorld) -> None:
@@ -467,7 +468,7 @@ def test_the_command_serves_the_page_and_a_kill_loses_nothing(tmp_path: Path) ->
 
 async def test_without_a_script_what_is_still_to_be_said_is_said(tmp_path: Path) -> None:
     world = ReviewWorld(tmp_path, ("patches", "reports"))
-    async with world.serve() as served, httpx.AsyncClient() as client:
+    async with world.serve() as served, httpx.AsyncClient(timeout=BUSY_SECONDS) as client:
         page = Page(client, served, world)
         await page.enter()
         headers = {"origin": page.origin}
