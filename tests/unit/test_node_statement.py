@@ -249,21 +249,26 @@ def test_an_item_says_what_became_of_it() -> None:
     assert words(rated) == "withdrawn"
 
 
-def test_an_item_that_reviewers_would_not_have_says_why() -> None:
-    ada, *reviewers = (Person(name) for name in ("ada", "ben", "cyn", "dov"))
-    net = Network(ada, *reviewers)
-    blank = net.item(3)
-    net.submit(ada, [blank])
+def refused_by(net: Network, reviewers: list[Person], reason: pb.Refusal) -> None:
+    """A round in which nobody would have what was submitted."""
     net.stand_by(*reviewers)
     net.seal()
     net.draw()
-    answers = {p.name: net.refuse(net.answers(p), pb.REFUSAL_UNREADABLE) for p in reviewers}
+    answers = {p.name: net.refuse(net.answers(p), reason) for p in reviewers}
     for person in reviewers:
         net.commit(person, answers[person.name])
     net.end_commits()
     for person in reviewers:
         net.reveal(person, answers[person.name])
     net.verdict()
+
+
+def test_an_item_that_reviewers_would_not_have_says_why() -> None:
+    ada, *reviewers = (Person(name) for name in ("ada", "ben", "cyn", "dov"))
+    net = Network(ada, *reviewers)
+    blank = net.item(3)
+    net.submit(ada, [blank])
+    refused_by(net, reviewers, pb.REFUSAL_UNREADABLE)
     item = net.state.items[hash_leaf(blank)]
     assert explain_item(net.state, item) == "refused: most reviewers found it unreadable"
 
@@ -347,16 +352,7 @@ def test_an_undecided_item_that_nobody_is_left_to_review_says_so() -> None:
     net = Network(ada, *reviewers)
     unclear = net.item(3)
     net.submit(ada, [unclear])
-    net.stand_by(*reviewers)
-    net.seal()
-    net.draw()
-    answers = {p.name: net.refuse(net.answers(p), pb.REFUSAL_UNSURE) for p in reviewers}
-    for person in reviewers:
-        net.commit(person, answers[person.name])
-    net.end_commits()
-    for person in reviewers:
-        net.reveal(person, answers[person.name])
-    net.verdict()
+    refused_by(net, reviewers, pb.REFUSAL_UNSURE)
     item = net.state.items[hash_leaf(unclear)]
     assert item.status is ItemStatus.UNDECIDED and item.waits
     said = explain_item(net.state, item)
