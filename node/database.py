@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,18 +17,14 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from commonground.files import FILE_MODE
+from commonground.without import without
 from node import schema
 from protocol.errors import StoreError
 
 # Where pandas is installed, sqlite-utils loads it for types of columns that nothing here has: a third of what
-# a command takes to start. To whoever finds None there, a module is not installed.
-_PANDAS: Final = "pandas"
-_hidden = sys.modules.setdefault(_PANDAS, None) is None  # type: ignore[arg-type]
-try:
+# a command takes to start.
+with without("pandas"):
     from sqlite_utils import Database
-finally:
-    if _hidden:
-        del sys.modules[_PANDAS]
 
 # How long one process waits for another's transaction, which takes milliseconds.
 BUSY_TIMEOUT_MS: Final = 10_000

@@ -13,19 +13,14 @@
 Names are pinned by `flwr==1.41.*`; a newer Flower is a change to this room.
 """
 
-import sys
+import importlib
 
 from commonground.collecting import collect_rarely
+from commonground.without import without
 
 # Before Flower is imported, with some thousand modules in which nothing can be collected.
 collect_rarely()
 
-# Of httpx nobody here uses the command line, whose colours take a tenth of what a server takes to start. To
-# whoever finds None there, a module is not installed.
-_COLOURS = "pygments"
-_hidden = sys.modules.setdefault(_COLOURS, None) is None  # type: ignore[arg-type]
-try:
-    import httpx  # noqa: F401
-finally:
-    if _hidden:
-        del sys.modules[_COLOURS]
+# Of httpx nobody here uses the command line, whose colours take a tenth of what a server takes to start.
+with without("pygments"):
+    importlib.import_module("httpx")
