@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from typing import Any
 import trio
 from libp2p.abc import INetStream
 from libp2p.custom_types import TProtocol
+from libp2p.exceptions import BaseLibp2pError
 from libp2p.peer.id import ID
 from multiaddr import Multiaddr
 
@@ -232,6 +233,15 @@ def attack(victim: Peer, seed: bytes, deed: Callable[[Attacker], Awaitable[None]
             await host.swarm.close_connections()
 
     trio.run(main)
+
+
+async def write_what_it_takes(stream: Any, *pieces: bytes, then_end: bool = False) -> None:
+    """Write the pieces until the peer cuts the stream off: it may do so before it had the last."""
+    with suppress(BaseLibp2pError):
+        for piece in pieces:
+            await stream.write(piece)
+        if then_end:
+            await stream.close_write()
 
 
 async def read_to_end(stream: INetStream, seconds: float = 10) -> bytes:

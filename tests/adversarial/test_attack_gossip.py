@@ -22,7 +22,15 @@ import commonground.p2p.gossip as gossip_module
 from commonground.p2p import limits
 from commonground.p2p.gossip import MESHSUB, TOPIC
 from commonground.p2p.host import PeerHost
-from tests.p2p_peer import Attacker, Peer, Setup, attack, make_host, running
+from tests.p2p_peer import (
+    Attacker,
+    Peer,
+    Setup,
+    attack,
+    make_host,
+    running,
+    write_what_it_takes,
+)
 
 AUTHORS = 96
 BURST = limits.GOSSIP_MESSAGES_PER_FRAME_MAX
@@ -59,9 +67,10 @@ def say(peer: PeerHost, messages: list[Any], seed: bytes = b"\x66" * 32) -> Awai
     async def deed(attacker: Attacker) -> None:
         stream = await attacker.open(str(MESHSUB))
         options = rpc_pb2.RPC.SubOpts(subscribe=True, topicid=TOPIC)
-        await stream.write(framed(rpc_pb2.RPC(subscriptions=[options])))
+        frames = [rpc_pb2.RPC(subscriptions=[options])]
         for start in range(0, len(messages), BURST):
-            await stream.write(framed(rpc_pb2.RPC(publish=messages[start : start + BURST])))
+            frames.append(rpc_pb2.RPC(publish=messages[start : start + BURST]))
+        await write_what_it_takes(stream, *map(framed, frames))
         await trio.sleep(0.2)  # so that they are read before the connection ends
 
     to = Peer(None, peer.peer_id, peer.addresses, Setup(os.devnull), b"")  # type: ignore[arg-type]

@@ -37,6 +37,7 @@ from tests.p2p_peer import (
     run_peer,
     running,
     still_serves,
+    write_what_it_takes,
 )
 
 IDENTIFY = "/ipfs/id/1.0.0"
@@ -70,8 +71,7 @@ def test_junk_on_a_protocol(victim: Peer, tmp_path: Path, protocol: str) -> None
         async def deed(attacker: Attacker, number: int = number) -> None:
             for junk in pieces[number : number + 3]:
                 stream = await attacker.open(protocol)
-                await stream.write(junk)
-                await stream.close_write()
+                await write_what_it_takes(stream, junk, then_end=True)
                 await read_to_end(stream, seconds=2)
 
         # A new key for every three, so that no ban keeps later bytes from being looked at.
@@ -146,9 +146,9 @@ def test_protobuf_that_breaks_the_rules_of_gossip(victim: Peer, tmp_path: Path) 
 
         async def deed(attacker: Attacker, frame: rpc_pb2.RPC = frame) -> None:
             stream = await attacker.open(str(MESHSUB))
-            await stream.write(_framed(frame))
-            # The second frame is read only after the first was handled, and ends the stream.
-            await stream.write(b"\x04\xff\xff\xff\xff")
+            # The second frame is read only after the first was handled, and ends the stream, if the
+            # first did not.
+            await write_what_it_takes(stream, _framed(frame), b"\x04\xff\xff\xff\xff")
             await read_to_end(stream, seconds=2)
 
         attack(victim, b"\x20" + number.to_bytes(31, "big"), deed)
@@ -168,7 +168,7 @@ def test_a_peer_that_keeps_sending_junk_is_banned_and_others_are_not(
     async def deed(attacker: Attacker) -> None:
         for _ in range(victim.setup.offences_max):
             stream = await attacker.open(HEAD_PROTOCOL)
-            await stream.write(b"\xee")
+            await write_what_it_takes(stream, b"\xee")
             await read_to_end(stream, seconds=5)
         connections: list[Any] = attacker.host.swarm.get_connections(attacker.target)
         for connection in connections:
