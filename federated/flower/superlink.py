@@ -18,10 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -43,6 +40,7 @@ from flwr.superlink.routers.fleet.middlewares import FleetEventLogMiddleware
 from flwr.superlink.servicer.fleet import fleet_handlers
 
 from commonground.files import replace_file
+from commonground.web.server import listening
 from federated.flower.calls import Calls
 from federated.flower.gate import Gate
 from federated.flower.layout import (
@@ -53,10 +51,12 @@ from federated.flower.layout import (
 )
 from federated.flower.logs import say_less
 from federated.flower.parent import end_with
+from protocol.errors import ConfigError
 
 # A connection is kept over the pause between two rounds.
 KEEP_ALIVE_SECONDS: Final = 120
 BACKLOG: Final = 256
+_ADVICE: Final = "--port 0 takes any free port"
 
 _activate: Final = fleet_handlers.activate_node
 
@@ -70,13 +70,6 @@ _IDLE: Final[tuple[object, ...]] = (
     FleetEventLogMiddleware,
     RuntimeTracingMiddleware,
 )
-
-
-@contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, port), family=family, backlog=BACKLOG) as listener:
-        yield listener
 
 
 def _settings(folder: Path, port: int, secret: bytes) -> SuperLinkLifespanConfig:
@@ -116,7 +109,7 @@ async def serve(folder: Path, host: str, port: int, body_bytes_max: int) -> None
     secret = (folder / SECRET_FILE).read_bytes()
     # The handler takes no settings for this; its name is bound in its module.
     vars(fleet_handlers)["activate_node"] = _activate_at_once
-    with _listening(host, port) as fleet, _listening("127.0.0.1", 0) as private:
+    with listening(host, port, _ADVICE) as fleet, listening("127.0.0.1", 0, _ADVICE) as private:
         ports = {"fleet": fleet.getsockname()[1], "private": private.getsockname()[1]}
         app = create_app(_settings(folder, ports["private"], secret), SuperLinkLifespan)
         app.user_middleware = [each for each in app.user_middleware if each.cls not in _IDLE]
@@ -130,6 +123,7 @@ async def serve(folder: Path, host: str, port: int, body_bytes_max: int) -> None
                 proxy_headers=False,
                 server_header=False,
                 lifespan="on",
+                backlog=BACKLOG,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=1,
             )
@@ -164,8 +158,8 @@ def main() -> None:
     say_less()
     try:
         asyncio.run(serve(folder, host, port, body_bytes_max))
-    except OSError as error:
-        sys.exit(f"cannot listen at {host}:{port}: {error.strerror or error}")
+    except ConfigError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -273,7 +273,7 @@ def test_a_port_that_is_taken_is_named(link: SuperLink, tmp_path: Path) -> None:
     folder.mkdir()
     with (
         pytest.raises(
-            ConfigError, match=r"cannot start: cannot listen at .*: Address already in use"
+            ConfigError, match=r"cannot start: cannot listen on .*: Address already in use"
         ),
         SuperLink(folder, "127.0.0.1", link.fleet_port),
     ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -93,6 +94,19 @@ async def answered(reader: asyncio.StreamReader) -> bool:
     head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
     assert await reader.readexactly(2) == b"ok"
     return head.startswith(b"HTTP/1.1 200")
+
+
+async def test_no_answer_waits_for_an_acknowledgement() -> None:
+    with (
+        listening("127.0.0.1", 0, "") as bound,
+        socket.create_connection(bound.getsockname()),
+    ):
+        taken, _ = bound.accept()
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.connect_accepted_socket(asyncio.Protocol, taken)
+        mine = transport.get_extra_info("socket")
+        assert mine.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        transport.close()
 
 
 async def test_a_newcomer_takes_the_place_of_whoever_waited_longest() -> None:

@@ -214,6 +214,16 @@ def test_json_of_strangers_is_looked_at_before_it_is_parsed() -> None:
     assert parsing == OWN_JSON, "use protocol.depth.load_json"
 
 
+def test_no_server_waits_for_acknowledgements() -> None:
+    """asyncio sees to it for sockets that name their protocol; those of `socket.create_server` do not."""
+    makers = {
+        place
+        for place, path in everywhere()
+        if "socket.create_server" in called(path) and "TCP_NODELAY" not in path.read_text()
+    }
+    assert not makers, "use commonground.web.server.listening: each answer would take 40 ms more"
+
+
 def test_one_module_speaks_to_terminals() -> None:
     """Text goes through its helpers, which escape: markup in an f-string would be somebody else's, too."""
     raw = {
