@@ -56,7 +56,7 @@ def run(path: Path | None = None) -> dict[str, object]:
         _table(images[part], classes[part]) for part in (order[:each], order[each : 2 * each])
     )
     start = initial_weights(task, "images")
-    recipe = task.recipe(each)
+    recipe = task.recipe(each, 3.0)
     bare = _spec(recipe, options_of(task), start.vector.size, each)
     figures: dict[str, object] = {"members": each, "others": each}
     inputs, targets = task.inputs(members, {}), task.targets(members)

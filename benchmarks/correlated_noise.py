@@ -37,7 +37,7 @@ def run() -> dict[str, dict[str, float]]:
     """The bound for each task."""
     found = {}
     for name, (task, options, labels) in TASKS.items():
-        recipe = made(task, options, labels).recipe(EXAMPLES)
+        recipe = made(task, options, labels).recipe(EXAMPLES, EPSILON)
         assert recipe.sampling == 1, "the bound is of rounds that every example is in"
         found[name] = bound(recipe)
     return found

@@ -63,7 +63,7 @@ AWAY: Final = 2  # partners, of those whose sum is checked
 def spec_of(data: Data, partners: int, bits: int | None = None) -> TrainingSpec:
     """The task's recipe at the data's epsilon, for so many partners who all have to be there. As in a job,
     the noise is enough without those who might tell each other theirs."""
-    recipe = data.task.recipe(len(data.training))
+    recipe = data.task.recipe(len(data.training), data.epsilon)
     size = initial_weights(data.task, data.name, data.public).vector.size
     spec = TrainingSpec(
         job_id="benchmark",

@@ -70,11 +70,13 @@ def run(items: int = ITEMS, kills: int = KILLS) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         _fill(home, items)
+        _say(f"{items} items are drawn")
         for width, height in WIDTHS.items():
             took = sorted(_paint(home, width, height))
             figures[f"median_ms_{width}"] = round(took[len(took) // 2], 1)
             figures[f"worst_ms_{width}"] = round(took[-1], 1)
             figures[f"p95_ms_{width}"] = round(took[len(took) * 95 // 100], 1)
+            _say(f"{width} pixels: p95 {figures[f'p95_ms_{width}']} ms")
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         _fill(home, KILL_ITEMS)
@@ -83,6 +85,10 @@ def run(items: int = ITEMS, kills: int = KILLS) -> dict[str, object]:
     last = {"p95_ms_1280": figures.pop("p95_ms_1280"), "p95_ms_390": figures.pop("p95_ms_390")}
     last |= {"kills": figures.pop("kills"), "answers_lost": figures.pop("answers_lost")}
     return figures | {"violations": wrong} | last | {"axe_violations": len(wrong)}
+
+
+def _say(progress: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {progress}", file=sys.stderr, flush=True)
 
 
 # ---- the node ----
@@ -192,6 +198,7 @@ def _kill(home: Path, kills: int) -> dict[str, object]:
                 if number + 1 < kills:
                     place = _place(browser)
                 browser.complaints.clear()  # that nobody answered
+            _say(f"{number + 2} kills, {len(given)} answers given")
             # The browser was killed, perhaps before the last answers had left it.
         with chromium(1280, 860, profile=Path(profile)) as browser:
             _enter(browser, node, 0)

@@ -198,7 +198,8 @@ def _require_new(operator: Operator, job_id: str) -> None:
 
 def _record(state: State, terms: Terms, task: Task, weights: Weights, snapshot: bytes) -> pb.Job:
     """The job as it will be logged, but for where it trains."""
-    recipe: Recipe = replace(task.recipe(terms.expected_examples), **terms.recipe)  # type: ignore[arg-type]
+    usual = task.recipe(terms.expected_examples, terms.epsilon)
+    recipe: Recipe = replace(usual, **terms.recipe)  # type: ignore[arg-type]
     spare = spare_for(recipe.rounds) if terms.spare_rounds is None else terms.spare_rounds
     noise = noise_multiplier_for(terms.epsilon, terms.delta, recipe.sampling, recipe.rounds + spare)
     parameters = weights.vector.size

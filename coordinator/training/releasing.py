@@ -140,10 +140,11 @@ def _write_card(
     """card.json, signed, and card.md and card.html for people; gives the path of the first."""
     record = job.terms
     spec = spec_of(record, task.labels)
+    usual = task.recipe(spec.expected_examples, spec.epsilon)
     facts = Facts(
         title=record.title,
         licence=record.model_licence,
-        chosen=_BY_RECIPE if _follows(spec, task.recipe(spec.expected_examples)) else _BY_OPERATOR,
+        chosen=_BY_RECIPE if _follows(spec, usual) else _BY_OPERATOR,
         cpu_seconds=cpu_seconds,
     )
     composed = compose(spec, made, lineage_of(operator, job), facts)

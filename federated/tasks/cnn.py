@@ -68,6 +68,6 @@ class Cnn(NetworkTask):
             *(nn.Flatten(), nn.Linear(two * quarter, len(self.labels))),
         )
 
-    def recipe(self, examples: int) -> Recipe:
+    def recipe(self, examples: int, epsilon: float) -> Recipe:
         """A sample of the examples each round: by hooks, all of them would take minutes."""
         return Recipe(rounds=100, sampling=0.25, clip=1.0, learning_rate=1.0, momentum=0.9)

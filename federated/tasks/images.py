@@ -35,7 +35,7 @@ EXAMPLES_EACH: Final = (
 DIMS_MIN: Final = 32  # fewer lose more than whitening gains
 ROUNDS: Final = 100
 ROUNDS_FEW: Final = 30  # noise outweighs what more rounds teach
-MANY: Final = 10_000
+MANY: Final = 30_000.0  # of examples x epsilon
 GROUPS: Final = 27  # of three channels each, for every colour
 # Directions that vary less than this part of the first one hold hardly more than rounding.
 FLOOR: Final = 1e-3
@@ -163,7 +163,8 @@ class Images(LinearTask):
         weight, bias = weights.arrays["weight"], weights.arrays["bias"]
         return pictures_network(scatter, GROUPS * self.colours, weight, bias, weights.fixed)
 
-    def recipe(self, examples: int) -> Recipe:
+    def recipe(self, examples: int, epsilon: float) -> Recipe:
         """Chosen on training digits alone: benchmarks/federated.py."""
-        rounds, step = (ROUNDS, 100.0) if examples >= MANY else (ROUNDS_FEW, 20.0)
-        return Recipe(rounds, sampling=1.0, clip=0.3, learning_rate=step, momentum=0.9)
+        if examples * epsilon < MANY:
+            return Recipe(ROUNDS_FEW, sampling=1.0, clip=0.3, learning_rate=40.0, momentum=0.8)
+        return Recipe(ROUNDS, sampling=1.0, clip=0.3, learning_rate=100.0, momentum=0.9)

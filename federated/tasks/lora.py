@@ -138,7 +138,7 @@ class Lora(NetworkTask):
         """How likely a text's next token is, as the geometric mean: one over the perplexity."""
         return float(np.exp(scores[:, 0].mean()))
 
-    def recipe(self, examples: int) -> Recipe:
+    def recipe(self, examples: int, epsilon: float) -> Recipe:
         """Few rounds: each goes through the whole base model."""
         return Recipe(rounds=30, sampling=0.25, clip=1.0, learning_rate=0.5, momentum=0.9)
 

@@ -82,6 +82,6 @@ class Lstm(NetworkTask):
         """A reader of bytes."""
         return Reader(self.size, self.hidden, len(self.labels))
 
-    def recipe(self, examples: int) -> Recipe:
+    def recipe(self, examples: int, epsilon: float) -> Recipe:
         """A sample of the examples each round: by hooks, all of them would take minutes."""
         return Recipe(rounds=200, sampling=0.1, clip=1.0, learning_rate=1.0, momentum=0.9)

@@ -42,6 +42,6 @@ class Mlp(Columns, NetworkTask):
             nn.Linear(self.hidden, len(self.labels)),
         )
 
-    def recipe(self, examples: int) -> Recipe:
+    def recipe(self, examples: int, epsilon: float) -> Recipe:
         """As the linear head, by smaller steps: they go through two layers."""
         return Recipe(rounds=60, sampling=1.0, clip=0.5, learning_rate=4.0, momentum=0.9)

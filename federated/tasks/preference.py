@@ -16,7 +16,7 @@ from federated.data import LABEL, Column, Kind, Table
 from federated.model import Array
 from federated.recipe import Recipe
 from federated.tasks.task import Inputs, LinearTask, Scores, Targets
-from federated.tasks.text import check, hashed
+from federated.tasks.text import RECIPES, check, hashed
 
 A, B = "answer_a", "answer_b"
 _BETTER: Final = ("b", "a")  # what the label says, by the target
@@ -61,6 +61,6 @@ class Preference(LinearTask):
         """The part of the pairs that is put in the order that people gave."""
         return float(((scores[:, 0] > 0) == (targets == 1)).mean())
 
-    def recipe(self, examples: int) -> Recipe:
+    def recipe(self, examples: int, epsilon: float) -> Recipe:
         """As for few texts: the features are theirs."""
-        return Recipe(rounds=30, sampling=1.0, clip=0.5, learning_rate=30.0, momentum=0.9)
+        return RECIPES[0][1]

@@ -88,7 +88,7 @@ class Statistics(Task):
         """Raises ConfigError: an answer is read, and not run."""
         raise ConfigError("an answer is no model", "read its answer.json")
 
-    def recipe(self, examples: int) -> Recipe:
+    def recipe(self, examples: int, epsilon: float) -> Recipe:
         """One round of everybody, one step."""
         return Recipe(
             rounds=1, sampling=1.0, clip=bound(self.asked), learning_rate=1.0, momentum=0.0

@@ -167,6 +167,6 @@ class TableTask(Columns, LinearTask):
         """By the column of labels."""
         return table.classes(self.label, self.labels)
 
-    def recipe(self, examples: int) -> Recipe:
+    def recipe(self, examples: int, epsilon: float) -> Recipe:
         """Chosen on training lines alone: benchmarks/federated.py."""
         return Recipe(rounds=60, sampling=1.0, clip=0.5, learning_rate=20.0, momentum=0.9)

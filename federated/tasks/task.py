@@ -106,8 +106,9 @@ class Task(ABC):
         """(n, ...): what the exported model is given."""
         return self.inputs(table, fixed)
 
-    def recipe(self, examples: int) -> Recipe:
-        """Settings that suit so many examples of all partners, where the operator names no others."""
+    def recipe(self, examples: int, epsilon: float) -> Recipe:
+        """Settings that suit so many examples of all partners at this epsilon, where the operator names no
+        others. Noise in their mean falls with both alike."""
         return Recipe(rounds=40, sampling=1.0, clip=1.0, learning_rate=1.0, momentum=0.9)
 
 

@@ -5,6 +5,7 @@ Hashing needs no vocabulary, which would have to come from private texts (Weinbe
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,12 @@ from protocol.errors import ConfigError
 DIMS_MAX: Final = 1 << 16
 GRAMS_MAX: Final = 8
 CHARS_MAX: Final = 10_000
-MANY: Final = 10_000  # examples: with fewer, noise outweighs what more rounds teach
+# Up to so much of examples x epsilon; beyond the last one, more rounds teach more than their noise hides.
+RECIPES: Final = (
+    (30_000, Recipe(rounds=60, sampling=1.0, clip=0.5, learning_rate=30.0, momentum=0.8)),
+    (100_000, Recipe(rounds=80, sampling=1.0, clip=0.5, learning_rate=60.0, momentum=0.9)),
+    (math.inf, Recipe(rounds=160, sampling=1.0, clip=0.5, learning_rate=60.0, momentum=0.9)),
+)
 # Beginning and end of a text: a run of characters there says more than one inside.
 _EDGE: Final = "\x02"
 
@@ -81,8 +87,6 @@ class Text(LinearTask):
         """(n, dims)."""
         return hashed(list(table[self.column]), self.dims, self.grams, self.chars)
 
-    def recipe(self, examples: int) -> Recipe:
+    def recipe(self, examples: int, epsilon: float) -> Recipe:
         """Chosen on training texts alone: benchmarks/federated.py."""
-        if examples < MANY:
-            return Recipe(rounds=30, sampling=1.0, clip=0.5, learning_rate=30.0, momentum=0.9)
-        return Recipe(rounds=80, sampling=1.0, clip=0.5, learning_rate=60.0, momentum=0.9)
+        return next(recipe for most, recipe in RECIPES if examples * epsilon <= most)

@@ -250,7 +250,7 @@ def test_one_step_of_training_is_the_answer(text: str) -> None:
     task = made("statistics", {"question": text}, ())
     rng = np.random.default_rng(5)
     data = table(age=rng.normal(50, 30, 300).tolist(), sex=rng.choice(["f", "m"], 300).tolist())
-    recipe, zeros = task.recipe(1_000), initial_weights(task, "statistics")
+    recipe, zeros = task.recipe(1_000, 1.0), initial_weights(task, "statistics")
     step = task.clipped_sum(zeros, task.inputs(data, {}), task.targets(data), recipe.clip)
     trained = zeros.replaced((-recipe.learning_rate * step / 1_000).astype(np.float32))
     np.testing.assert_allclose(noisy_sum(trained, 1_000), summed(parse(text), data), rtol=1e-6)
