@@ -42,6 +42,7 @@ from commonground.p2p.bridge import TrioBridge
 from commonground.p2p.dialling import Dialler
 from commonground.p2p.gossip import Checkpoints, ask_head
 from commonground.p2p.guards import GuardedHost, GuardedSwarm, build_host, reset_quietly
+from commonground.p2p.kept import KeptStreams
 from commonground.p2p.penalties import Interrupted
 from commonground.p2p.transfer import BlobServer, RequestRates, Wanted, fetch
 from commonground.p2p.wire import BLOB_PROTOCOL, HEAD_PROTOCOL, BlobRequest
@@ -69,6 +70,7 @@ class _Running:
     swarm: GuardedSwarm
     dialler: Dialler
     checkpoints: Checkpoints
+    kept: KeptStreams
 
 
 class PeerHost:
@@ -209,7 +211,7 @@ class PeerHost:
             swarm.on_visit = on_visit
             await nursery.start(checkpoints.run)
             try:
-                yield _Running(host, swarm, dialler, checkpoints)
+                yield _Running(host, swarm, dialler, checkpoints, KeptStreams())
                 await swarm.close_connections()
             finally:
                 nursery.cancel_scope.cancel()
@@ -258,7 +260,9 @@ class PeerHost:
         async def open_stream() -> INetStream:
             return await _open_stream(running, peer_id, tuple(addresses), BLOB_PROTOCOL)
 
-        return await self._blame(peer_id, bridge.call(fetch, wanted, open_stream, timeout=None))
+        return await self._blame(
+            peer_id, bridge.call(fetch, wanted, open_stream, running.kept, timeout=None)
+        )
 
     async def fetch_head(self, peer_id: str, addresses: Sequence[str]) -> bytes:
         """A peer's latest checkpoint, unchecked; empty when it has none. Raises Unreachable."""

@@ -33,7 +33,7 @@ PING_INTERVAL_SECONDS: Final = 30.0
 PING_SECONDS: Final = 20.0
 
 # --- streams -------------------------------------------------------------------------------------
-# Gossip needs 1 and a fetch 1; the rest is slack for streams that are still closing.
+# Gossip needs 1 and each fetch at a time 1; the rest is slack for streams that are still closing.
 STREAMS_PER_PEER_MAX: Final = 16
 STREAMS_MAX: Final = 2048
 STREAM_OPEN_SECONDS: Final = 10
@@ -68,6 +68,11 @@ REQUESTS_BURST: Final = 120
 # what a bad line lost. Four times as much is more than any of that explains.
 FLOOD_FACTOR: Final = 4
 REQUEST_READ_SECONDS: Final = 10
+# A stream is used again for the next question unless it was idle for so long: well before the other side
+# ends it.
+KEPT_SECONDS: Final = 5
+# A reviewer's items come from as many authors at a time, and the oldest makes room.
+KEPT_STREAMS_MAX: Final = 64
 ANSWER_SECONDS: Final = 10  # our own callbacks: a database that hangs must not hold streams
 
 # --- blobs ---------------------------------------------------------------------------------------

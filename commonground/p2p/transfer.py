@@ -31,6 +31,7 @@ from commonground.p2p import limits
 from commonground.p2p.api import Authorise, BlobSource, Denial, Fetched, OpenBlob, PeerPolicy
 from commonground.p2p.bridge import TrioBridge
 from commonground.p2p.guards import peer_key, reset_quietly
+from commonground.p2p.kept import KeptStreams
 from commonground.p2p.penalties import Busy, Interrupted, Offence, Slots
 from commonground.p2p.wire import (
     REQUEST_BYTES,
@@ -158,42 +159,41 @@ class BlobServer:
         self._served = Buckets[bytes](rate, rate, trio.current_time)
 
     async def handle(self, stream: INetStream) -> None:
-        """Serve one request on a fresh inbound stream. Offence and I/O errors go to the guard."""
+        """Serve requests on an inbound stream, one after the other, until one gets no content or no other
+        one comes. Offence and I/O errors go to the guard."""
         peer = peer_key(stream)
         self._rates.check(peer)
-        request = await self._read(stream)
+        while (status := await self._serve(stream, peer, await self._read(stream))) is Status.OK:
+            self._rates.check(peer)
+        with trio.fail_after(limits.CHUNK_IDLE_SECONDS):
+            await stream.write(BlobResponse(status).encode())
+
+    async def _serve(self, stream: INetStream, peer: KeyId, request: BlobRequest) -> Status:
+        """Answer one request with content; anything but OK is still to be said."""
         with ExitStack() as stack:
             try:
                 stack.enter_context(self._slots.hold(peer))
             except Busy:
-                await self._finish(stream, Status.BUSY)
-                return
+                return Status.BUSY
             asked = (request.item_id, request.part)
             verdict = await ask_owner(self._bridge, self._authorise, *asked, peer)
             if isinstance(verdict, Denial):
                 log.info("refused an item to %s: %s", short_key(peer), verdict.reason)
-                await self._finish(stream, Status.REFUSED)
-                return
+                return Status.REFUSED
             blob = await ask_owner(self._bridge, self._source.open, *asked)
             if blob is None:
-                await self._finish(stream, Status.MISSING)
-                return
+                return Status.MISSING
             stack.callback(blob.file.close)
             if request.offset > blob.length:
-                await self._finish(stream, Status.BAD_OFFSET)
-                return
+                return Status.BAD_OFFSET
             with trio.fail_after(seconds_allowed(blob.length - request.offset)):
                 await self._send(stream, peer, blob, request.offset)
+        return Status.OK
 
     async def _read(self, stream: INetStream) -> BlobRequest:
         reader = RequestReader(stream, self._policy.request_read_seconds)
         head = await reader.read(REQUEST_BYTES)
         return BlobRequest.parse(head + await reader.read(parse_name_length(head)))
-
-    async def _finish(self, stream: INetStream, status: Status) -> None:
-        with trio.fail_after(limits.CHUNK_IDLE_SECONDS):
-            await stream.write(BlobResponse(status).encode())
-            await stream.close()
 
     async def _send(self, stream: INetStream, peer: KeyId, blob: OpenBlob, offset: int) -> None:
         await stream.write(BlobResponse(Status.OK, blob.salt, blob.length).encode())
@@ -207,7 +207,6 @@ class BlobServer:
             with trio.fail_after(limits.CHUNK_IDLE_SECONDS):
                 await stream.write(chunk)
             left -= len(chunk)
-        await stream.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +276,7 @@ class Download:
         return Misbehaviour(f"peer {peer_id_of(self.wanted.peer)} {deed}")
 
 
-async def fetch(wanted: Wanted, open_stream: OpenStream) -> Fetched:
+async def fetch(wanted: Wanted, open_stream: OpenStream, kept: KeptStreams) -> Fetched:
     """Fetch, resuming after broken connections; `open_stream` connects again when it must.
 
     Raises Reject (refused), Misbehaviour (wrong length, salt or hash), Unreachable (all attempts
@@ -288,7 +287,7 @@ async def fetch(wanted: Wanted, open_stream: OpenStream) -> Fetched:
     except OSError as error:
         raise StoreError(f"cannot write {wanted.path}: {error.strerror}") from error
     try:
-        await _attempts(download, open_stream)
+        await _attempts(download, open_stream, kept)
         return await trio.to_thread.run_sync(download.finish)
     except OSError as error:
         raise StoreError(f"cannot write {wanted.path}: {error.strerror}") from error
@@ -297,7 +296,7 @@ async def fetch(wanted: Wanted, open_stream: OpenStream) -> Fetched:
             await trio.to_thread.run_sync(download.discard)
 
 
-async def _attempts(download: Download, open_stream: OpenStream) -> None:
+async def _attempts(download: Download, open_stream: OpenStream, kept: KeptStreams) -> None:
     """Try until everything announced has arrived. An attempt that made progress costs nothing."""
     backoff = Backoff(limits.FETCH_BACKOFF_SECONDS, limits.FETCH_BACKOFF_SECONDS_MAX)
     failures = 0
@@ -305,12 +304,8 @@ async def _attempts(download: Download, open_stream: OpenStream) -> None:
     while failures < limits.FETCH_ATTEMPTS_MAX:
         before = download.received
         try:
-            stream = await open_stream()
-            try:
-                await _receive(download, stream)
-                return
-            finally:
-                await reset_quietly(stream)
+            await _attempt(download, open_stream, kept)
+            return
         except (Interrupted, IOException, trio.TooSlowError) as error:
             why = error
         if trio.current_time() >= download.due:
@@ -325,6 +320,32 @@ async def _attempts(download: Download, open_stream: OpenStream) -> None:
         f"peer {peer_id_of(download.wanted.peer)} did not deliver the content ({why})",
         "it is worth trying again later, or from another peer",
     )
+
+
+async def _attempt(download: Download, open_stream: OpenStream, kept: KeptStreams) -> None:
+    """One attempt, on a kept stream if there is one: where the peer has ended that, nothing was tried yet."""
+    peer, before = download.wanted.peer, download.received
+    stream = await kept.take(peer)
+    if stream is not None:
+        try:
+            await _use(download, stream, kept)
+            return
+        except (Interrupted, IOException):
+            if download.received > before:
+                raise
+    await _use(download, await open_stream(), kept)
+
+
+async def _use(download: Download, stream: INetStream, kept: KeptStreams) -> None:
+    """Receive on a stream, which is kept if all went well, and reset otherwise."""
+    is_whole = False
+    try:
+        await _receive(download, stream)
+        is_whole = True
+    finally:
+        if not is_whole:
+            await reset_quietly(stream)
+    await kept.keep(download.wanted.peer, stream)
 
 
 async def _receive(download: Download, stream: INetStream) -> None:

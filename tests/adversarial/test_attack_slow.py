@@ -12,6 +12,7 @@ import trio.testing
 from libp2p.network.stream.exceptions import StreamEOF
 
 from commonground.p2p import limits
+from commonground.p2p.kept import KeptStreams
 from commonground.p2p.limits import KIB
 from commonground.p2p.transfer import Wanted, fetch
 from commonground.p2p.wire import BlobResponse, Status
@@ -61,7 +62,7 @@ def seconds_of(sink: Path, open_stream: Callable[[], Any]) -> tuple[float, bool]
         )
         began = trio.current_time()
         try:
-            await fetch(wanted, open_stream)
+            await fetch(wanted, open_stream, KeptStreams())
         except Unreachable:
             return trio.current_time() - began, False
         return trio.current_time() - began, True
