@@ -81,6 +81,7 @@ def run(items: int = ITEMS, kills: int = KILLS) -> dict[str, object]:
         home = Path(folder)
         _fill(home, KILL_ITEMS)
         figures |= _kill(home, kills)
+        _say(f"{figures['answers_lost']} of {figures['answers given']} answers lost")
     wrong = asyncio.run(_violations())
     last = {"p95_ms_1280": figures.pop("p95_ms_1280"), "p95_ms_390": figures.pop("p95_ms_390")}
     last |= {"kills": figures.pop("kills"), "answers_lost": figures.pop("answers_lost")}

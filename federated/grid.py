@@ -1,10 +1,14 @@
 """Sums as integers: how real vectors become what secure sums add up, and what that does to privacy.
 
-    turn      by a fixed orthogonal matrix that everybody knows, so that no coordinate is much longer than
-              others; of the result a round carries a window (all of it, or the next part)
+    carry     all parameters, or a part that follows from the round: gradients are cut to it, and then clipped
+    turn      by a fixed orthogonal matrix that everybody knows, so that no value is much longer than others
     round     to units, millionths of the clip: 64-bit integers from here on
     add noise discrete Gaussian of whole units, this partner's share
     coarsen   to steps of many units, modulo 2^bits: so much of each value travels
+
+**Parts.** A round that carries half of the parameters moves that half, as descent by blocks of coordinates
+does: a step that suits all of them suits each block. What is left of a gradient is clipped to the clip /
+sqrt 2, which is how long a random half of it is about, so that noise falls as the signal does.
 
 **Sensitivity.** An example moves a sum by the clip at most, so rounding moves it by the clip and one unit
 for each value, and one more for what adding up in floats is wrong by: 10^6 + 2 sqrt(values) units. The noise
@@ -71,12 +75,12 @@ def share_variance(noise_multiplier: float, noise_parties: int, values: int) -> 
 
 
 def sum_deviation(spec: TrainingSpec, updates: int) -> float:
-    """Of the noise in each value of the sum of so many updates, and so of the sum along any direction.
+    """Of the noise in each value of the sum of so many updates, and so, at most, along any direction.
 
     Cutting to steps adds what an even choice within a step scatters by.
     """
     share = share_variance(spec.noise_multiplier, spec.noise_parties, spec.values)
-    return math.sqrt(updates * (share + spec.step**2 / 12)) * spec.clip / UNITS
+    return math.sqrt(updates * (share + spec.step**2 / 12)) * _unit(spec)
 
 
 def sensitivity(values: int) -> int:
@@ -148,10 +152,10 @@ def require_grid(spec: TrainingSpec) -> None:
         )
 
 
-def to_ring(total: Floats, spec: TrainingSpec, round_: int, randomness: Randomness) -> Words:
-    """What a partner adds to a round's secure sum: its clipped sum (parameters,) with its noise."""
-    turned = turn(total, spec.job_id)[window(spec, round_)]
-    units = np.rint(turned * (UNITS / spec.clip)).astype(np.int64)
+def to_ring(total: Floats, spec: TrainingSpec, randomness: Randomness) -> Words:
+    """What a partner adds to a round's secure sum: its clipped sum (values,) with its noise."""
+    turned = turn(total, spec.job_id)
+    units = np.rint(turned / _unit(spec)).astype(np.int64)
     variance = share_variance(spec.noise_multiplier, spec.noise_parties, spec.values)
     units += discrete_gaussian(spec.values, variance, randomness)
     return ring_of(spec).of(np.floor_divide(units + spec.step // 2, spec.step))
@@ -159,15 +163,33 @@ def to_ring(total: Floats, spec: TrainingSpec, round_: int, randomness: Randomne
 
 def from_ring(total: Words, spec: TrainingSpec, round_: int) -> Floats:
     """(parameters,): the sum that a round's updates (values,) stand for, zero where they have none."""
-    turned = np.zeros(spec.parameters)
-    steps = ring_of(spec).signed(total)
-    turned[window(spec, round_)] = steps * (spec.step * spec.clip / UNITS)
-    return turn_back(turned, spec.job_id)
+    turned = ring_of(spec).signed(total).astype(np.float64) * (spec.step * _unit(spec))
+    places = carried(spec, round_)
+    if places is None:
+        return turn_back(turned, spec.job_id)
+    found = np.zeros(spec.parameters)
+    found[places] = turn_back(turned, spec.job_id)
+    return found
 
 
-def window(spec: TrainingSpec, round_: int) -> NDArray[np.int64]:
-    """Which of the turned sum's values a round carries: the next ones, from the beginning after the last."""
-    return (np.arange(spec.values) + (round_ - 1) * spec.values) % spec.parameters
+def carried(spec: TrainingSpec, round_: int) -> NDArray[np.int64] | None:
+    """Which parameters a round carries, in the order of its values: the next ones in an order that everybody
+    knows, from its beginning after the last. None: all, in their own order."""
+    if spec.values == spec.parameters:
+        return None
+    places, _ = _shuffle(f"{spec.job_id} parts", spec.parameters)
+    at = (np.arange(spec.values) + (round_ - 1) * spec.values) % spec.parameters
+    return places[at]
+
+
+def clip_of(spec: TrainingSpec) -> float:
+    """How long what a round carries of an example's gradient may be: a random part of a gradient of the
+    job's clip is about so long."""
+    return spec.clip * math.sqrt(spec.values / spec.parameters)
+
+
+def _unit(spec: TrainingSpec) -> float:
+    return clip_of(spec) / UNITS
 
 
 def turn(vector: Floats, seed: str) -> Floats:

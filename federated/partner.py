@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from federated.data import PrivateData
-from federated.grid import to_ring
+from federated.grid import carried, clip_of, to_ring
 from federated.model import Weights, fixed_digest
 from federated.noise import Randomness, sampled
 from federated.quantize import rounded
@@ -78,8 +78,10 @@ class Partner:
         spec, inputs = self._spec, self._inputs_of(base)
         chosen = sampled(len(inputs), round(spec.sampling * PPM), self._randomness)
         at = rounded(base, spec.weight_bits)
-        total = self._task.clipped_sum(at, inputs[chosen], self._targets[chosen], spec.clip)
-        return to_ring(total, spec, round_, self._randomness)
+        examples = inputs[chosen], self._targets[chosen]
+        places = carried(spec, round_)
+        total = self._task.clipped_sum(at, *examples, clip_of(spec), places=places)
+        return to_ring(total, spec, self._randomness)
 
     def _inputs_of(self, base: Weights) -> Inputs:
         """Features follow from the model's fixed arrays, which are the same in every round."""

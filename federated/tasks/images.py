@@ -19,7 +19,7 @@ from federated.data import IMAGE, LABEL, Column, Kind, Table
 from federated.model import Array, Shapes, Weights
 from federated.recipe import Recipe
 from federated.scattering import CHANNELS, SIDE_MIN, scattering
-from federated.tasks.task import Inputs, LinearTask, Targets
+from federated.tasks.task import Inputs, LinearTask, Places, Targets
 from protocol.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -140,12 +140,19 @@ class Images(LinearTask):
         return np.asarray(normal / np.float32(np.sqrt(self.features)))
 
     def clipped_sum(
-        self, weights: Weights, inputs: Inputs, targets: Targets, clip: float
+        self,
+        weights: Weights,
+        inputs: Inputs,
+        targets: Targets,
+        clip: float,
+        *,
+        places: Places = None,
     ) -> NDArray[np.float64]:
         """While it trains, each picture counts with a length of one, so that none of strong contrast is
         clipped more than others; what is released does without."""
         lengths = np.linalg.norm(inputs, axis=1, keepdims=True)
-        return super().clipped_sum(weights, inputs / np.maximum(lengths, _SHORTEST), targets, clip)
+        alike = inputs / np.maximum(lengths, _SHORTEST)
+        return super().clipped_sum(weights, alike, targets, clip, places=places)
 
     def _flat(self, table: Table) -> NDArray[np.float32]:
         found = scattering(table[IMAGE], self.cells)

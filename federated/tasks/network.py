@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from federated import gradients, privacy_check
 from federated.model import Array, Shapes, Weights
-from federated.tasks.task import Inputs, Scores, Targets, Task
+from federated.tasks.task import Inputs, Places, Scores, Targets, Task
 from protocol.errors import ConfigError
 
 _SEED: Final = 1  # of the first weights: any will do, and everybody has to use the same
@@ -66,11 +66,19 @@ class NetworkTask(Task):
         return self._module.eval()
 
     def clipped_sum(
-        self, weights: Weights, inputs: Inputs, targets: Targets, clip: float
+        self,
+        weights: Weights,
+        inputs: Inputs,
+        targets: Targets,
+        clip: float,
+        *,
+        places: Places = None,
     ) -> NDArray[np.float64]:
         """By Opacus' hooks; see federated/gradients.py."""
         module = self.network(weights).train()
-        return gradients.clipped_sum(module, self.loss, inputs, targets, clip, device=self.device)
+        return gradients.clipped_sum(
+            module, self.loss, inputs, targets, clip, places=places, device=self.device
+        )
 
     def scores(self, weights: Weights, inputs: Inputs) -> Scores:
         """Some examples at a time."""

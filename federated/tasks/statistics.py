@@ -19,7 +19,7 @@ from federated.model import Array, Shapes, Weights
 from federated.questions import Question, parse
 from federated.recipe import Recipe
 from federated.statistics import bound, columns, encode, size, total
-from federated.tasks.task import Inputs, Scores, Targets, Task
+from federated.tasks.task import Inputs, Places, Scores, Targets, Task
 from protocol.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -66,7 +66,13 @@ class Statistics(Task):
         return {ANSWER: (size(self.asked),)}
 
     def clipped_sum(
-        self, weights: Weights, inputs: Inputs, targets: Targets, clip: float
+        self,
+        weights: Weights,
+        inputs: Inputs,
+        targets: Targets,
+        clip: float,
+        *,
+        places: Places = None,
     ) -> NDArray[np.float64]:
         """Whatever the model: no example adds more than the question's bound. Raises ConfigError for a bound
         below that, since shortened parts would be another answer."""
@@ -75,7 +81,8 @@ class Statistics(Task):
                 f"an example adds up to {bound(self.asked):g} to this answer, and the job allows {clip:g}",
                 "do not join it; its operator has to ask again, by `commonhold federated ask`",
             )
-        return -total(self.asked, inputs)
+        found = -total(self.asked, inputs)
+        return found if places is None else found[places]
 
     def require_private(self, inputs: Inputs, targets: Targets) -> None:
         """Each example is encoded by itself, and a sum mixes none."""

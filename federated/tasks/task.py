@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Inputs = NDArray[Any]  # (n, ...): what a model is trained on, example by example
 Targets = NDArray[np.int64]  # (n, ...): what it should say
 Scores = NDArray[np.float32]  # (n, k)
+Places = NDArray[np.int64] | None  # of parameters that a round carries; None: all
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,16 @@ class Task(ABC):
 
     @abstractmethod
     def clipped_sum(
-        self, weights: Weights, inputs: Inputs, targets: Targets, clip: float
+        self,
+        weights: Weights,
+        inputs: Inputs,
+        targets: Targets,
+        clip: float,
+        *,
+        places: Places = None,
     ) -> NDArray[np.float64]:
-        """(parameters,): the sum of the examples' gradients, each of an L2 norm of at most `clip`."""
+        """(parameters,), or of these places alone: the sum of the examples' gradients, each, or what is left
+        of it, of an L2 norm of at most `clip`."""
 
     @abstractmethod
     def scores(self, weights: Weights, inputs: Inputs) -> Scores:
@@ -132,11 +140,17 @@ class LinearTask(Task):
         return {"weight": (outputs, self.features), **bias}
 
     def clipped_sum(
-        self, weights: Weights, inputs: Inputs, targets: Targets, clip: float
+        self,
+        weights: Weights,
+        inputs: Inputs,
+        targets: Targets,
+        clip: float,
+        *,
+        places: Places = None,
     ) -> NDArray[np.float64]:
         """In closed form; see federated/linear.py."""
         weight, bias = weights.arrays["weight"], weights.arrays.get("bias")
-        return linear.clipped_sum(weight, bias, inputs, targets, clip)
+        return linear.clipped_sum(weight, bias, inputs, targets, clip, places=places)
 
     def require_private(self, inputs: Inputs, targets: Targets) -> None:
         """The closed form has no batch."""

@@ -47,12 +47,22 @@ def examples(
     return x, rng.integers(0, LABELS, count)
 
 
-def by_hooks(module: nn.Module, x: Any, y: Any, clip: float) -> NDArray[np.float64]:
-    return clipped_sum(module, loss, x, y, clip)
+def by_hooks(
+    module: nn.Module, x: Any, y: Any, clip: float, places: Any = None
+) -> NDArray[np.float64]:
+    return clipped_sum(module, loss, x, y, clip, places=places)
 
 
-def closed(module: nn.Linear, x: Any, y: Any, clip: float) -> NDArray[np.float64]:
-    return linear.clipped_sum(*arrays(module), x, y, clip)
+def closed(
+    module: nn.Linear, x: Any, y: Any, clip: float, places: Any = None
+) -> NDArray[np.float64]:
+    return linear.clipped_sum(*arrays(module), x, y, clip, places=places)
+
+
+def some(seed: int, part: float) -> NDArray[np.int64] | None:
+    """Places of that part of the parameters, in any order; of all of them none are named."""
+    size = FEATURES * LABELS + LABELS
+    return np.random.default_rng(seed).permutation(size)[: int(part * size)] if part < 1 else None
 
 
 @pytest.mark.parametrize("sum_of", [by_hooks, closed])
@@ -67,9 +77,9 @@ def test_one_example_never_counts_more_than_the_clip(
     sum_of: Any, seed: int, size: float, weights: float, clip: float
 ) -> None:
     x, y = examples(seed, 5, size)
-    module = head(seed, weights)
-    with_all = sum_of(module, x, y, clip)
-    without = sum_of(module, x[1:], y[1:], clip)
+    module, places = head(seed, weights), some(seed, (1.0, 0.5, 0.25)[seed % 3])
+    with_all = sum_of(module, x, y, clip, places)
+    without = sum_of(module, x[1:], y[1:], clip, places)
     assert np.isfinite(with_all).all()
     assert np.linalg.norm(with_all - without) <= clip * (1 + 1e-9)
 
@@ -100,13 +110,31 @@ def test_the_sum_is_that_of_each_example_alone(module: nn.Module) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 999), st.sampled_from([0.1, 1.0, 20.0]), st.floats(0.01, 10.0))
-def test_the_closed_form_is_what_hooks_compute(seed: int, size: float, clip: float) -> None:
+@given(
+    st.integers(0, 999),
+    st.sampled_from([0.1, 1.0, 20.0]),
+    st.floats(0.01, 10.0),
+    st.sampled_from([1.0, 0.5]),
+)
+def test_the_closed_form_is_what_hooks_compute(
+    seed: int, size: float, clip: float, part: float
+) -> None:
     x, y = examples(seed, 30, size)
-    module = head(seed)
+    module, places = head(seed), some(seed, part)
     np.testing.assert_allclose(
-        closed(module, x, y, clip), by_hooks(module, x, y, clip), atol=2e-5 * clip * 30
+        closed(module, x, y, clip, places),
+        by_hooks(module, x, y, clip, places),
+        atol=2e-5 * clip * 30,
     )
+
+
+@pytest.mark.parametrize("sum_of", [by_hooks, closed])
+def test_a_part_of_a_gradient_is_cut_first_and_clipped_then(sum_of: Any) -> None:
+    x, y = examples(4, 1, 10.0)
+    whole, places = sum_of(head(4), x, y, 1e6), some(4, 0.5)
+    part = sum_of(head(4), x, y, 0.05, places)
+    expected = whole[places] * (0.05 / np.linalg.norm(whole[places]))
+    np.testing.assert_allclose(part, expected, atol=1e-5)
 
 
 def test_one_score_is_that_of_a_yes() -> None:

@@ -13,6 +13,8 @@ from federated.grid import (
     SLACK_MAX,
     UNITS,
     Floats,
+    carried,
+    clip_of,
     coarsest,
     fitting,
     from_ring,
@@ -24,7 +26,6 @@ from federated.grid import (
     to_ring,
     turn,
     turn_back,
-    window,
 )
 from federated.ring import Words
 from federated.spec import TrainingSpec
@@ -66,11 +67,46 @@ def test_turning_spreads_what_is_in_one_place() -> None:
     assert not np.allclose(turn(single, "job"), turn(single, "another job"))
 
 
-def test_windows_take_turns() -> None:
-    half = job(values=400, step=UNITS)
-    seen = [window(half, number) for number in range(1, 6)]
-    assert seen[0].tolist() == list(range(400)) and seen[2].tolist()[-1] == 199
-    assert np.bincount(np.concatenate(seen)).tolist() == [2] * SIZE
+def test_rounds_carry_all_parameters_by_turns() -> None:
+    part = job(values=400, step=UNITS)
+    seen = [carried(part, number) for number in range(1, 6)]
+    places = np.concatenate([each for each in seen if each is not None])
+    assert np.bincount(places).tolist() == [2] * SIZE
+    assert carried(job(step=UNITS), 1) is None, "all of them, in their own order"
+    assert len(set(places[:400] // 100)) == 10, "from everywhere"
+
+
+@pytest.mark.parametrize("values", [SIZE, SIZE // 2, 300])
+def test_rounds_of_parts_add_up_to_whole_updates(values: int) -> None:
+    """In as many rounds as carry everything as often."""
+    made = job(values=values, step=10, bits=32, noise_multiplier=1e-3)
+    rounds, gradient = SIZE // math.gcd(SIZE, values), vector(5, length=50.0)
+    total = np.zeros(SIZE)
+    for number in range(1, rounds + 1):
+        places = carried(made, number)
+        part = gradient if places is None else gradient[places]
+        total += from_ring(to_ring(part, made, seeded(number)), made, number)
+    np.testing.assert_allclose(total, rounds * values / SIZE * gradient, atol=0.1)
+
+
+@pytest.mark.parametrize("values", [SIZE * 4, SIZE * 2, 1_200])
+def test_noise_falls_as_the_part_that_a_round_carries(values: int) -> None:
+    """A random part of a gradient is shorter, and so is the clip; and each parameter is moved less often."""
+    size = 4 * SIZE
+    made = job(
+        values=values,
+        parameters=size,
+        step=UNITS // 8,
+        bits=32,
+        noise_parties=1,
+        noise_multiplier=5.0,
+    )
+    rounds, total = 20, np.zeros(size)
+    for number in range(1, rounds + 1):
+        total += from_ring(to_ring(np.zeros(values), made, seeded(number)), made, number)
+    whole = 5.0 * made.clip * math.sqrt(rounds)
+    assert np.std(total) == pytest.approx(whole * values / size, rel=0.04)
+    assert clip_of(made) == pytest.approx(made.clip * math.sqrt(values / size))
 
 
 @settings(max_examples=25, deadline=None)
@@ -84,7 +120,7 @@ def test_whoever_drops_out_the_sum_has_the_noise(
         partners=parties + more,
     )  # fmt: skip
     shares = [
-        to_ring(np.zeros(4_000), made, 1, seeded(100 * seed + number))
+        to_ring(np.zeros(4_000), made, seeded(100 * seed + number))
         for number in range(parties + more)
     ]
     survivors = np.random.default_rng(seed).permutation(len(shares))[: parties + seed % (more + 1)]
@@ -100,7 +136,7 @@ def test_whoever_drops_out_the_sum_has_the_noise(
 def test_a_sum_comes_back_but_for_its_noise(seed: int, length: float, bits: int | None) -> None:
     made = fitting(job(noise_multiplier=1.0), bits)
     parts = [vector(3 * seed + number, length=length) for number in range(3)]
-    words = [to_ring(each, made, 1, seeded(number)) for number, each in enumerate(parts)]
+    words = [to_ring(each, made, seeded(number)) for number, each in enumerate(parts)]
     total = from_ring(summed(words), made, 1)
     error = total - sum(parts)
     assert np.std(error) < 1.1 * made.clip * math.sqrt(3 / 2 + 3 * (made.step / UNITS) ** 2 / 12)
@@ -173,7 +209,7 @@ def test_steps_are_as_coarse_as_may_be_and_no_coarser() -> None:
 def test_a_grid_without_bits_holds_every_sum() -> None:
     made = job(expected_examples=100, clip=1.0)
     worst = vector(1, length=200.0)  # twice as many as expected, all in one direction
-    words = to_ring(worst, made, 1, seeded(1))
+    words = to_ring(worst, made, seeded(1))
     assert np.std(from_ring(words, made, 1) - worst) < 6.25
     assert 2 ** (made.bits - 1) * made.step > 200 * UNITS
     for bits in (1, 33):
