@@ -83,7 +83,7 @@ class RequestReader:
 
     def __init__(self, stream: INetStream, seconds: float) -> None:
         self._stream, self._deadline = stream, trio.current_time() + seconds
-        self._arrived = False
+        self.has_begun = False
 
     async def read(self, size: int) -> bytes:
         """The next `size` bytes; one time is for all of them, however many calls ask."""
@@ -91,9 +91,9 @@ class RequestReader:
         with trio.move_on_at(self._deadline):
             while len(data) < size:
                 data += await read_some(self._stream, size - len(data))
-                self._arrived = True
+                self.has_begun = True
             return bytes(data)
-        if self._arrived:
+        if self.has_begun:
             raise Offence("a request that was never completed")
         raise Interrupted("a request that never began")
 
@@ -163,10 +163,26 @@ class BlobServer:
         one comes. Offence and I/O errors go to the guard."""
         peer = peer_key(stream)
         self._rates.check(peer)
-        while (status := await self._serve(stream, peer, await self._read(stream))) is Status.OK:
-            self._rates.check(peer)
-        with trio.fail_after(limits.CHUNK_IDLE_SECONDS):
-            await stream.write(BlobResponse(status).encode())
+        request: BlobRequest | None = await _read_request(self._reader(stream))
+        while request is not None:
+            status = await self._serve(stream, peer, request)
+            if status is not Status.OK:
+                with trio.fail_after(limits.CHUNK_IDLE_SECONDS):
+                    await stream.write(BlobResponse(status).encode())
+                return
+            request = await self._another(stream, peer)
+
+    async def _another(self, stream: INetStream, peer: KeyId) -> BlobRequest | None:
+        """What a peer that got its answer asks next; None where it asks nothing, or has ended its side."""
+        reader = self._reader(stream)
+        try:
+            request = await _read_request(reader)
+        except Interrupted:
+            if reader.has_begun:
+                raise
+            return None
+        self._rates.check(peer)
+        return request
 
     async def _serve(self, stream: INetStream, peer: KeyId, request: BlobRequest) -> Status:
         """Answer one request with content; anything but OK is still to be said."""
@@ -190,10 +206,8 @@ class BlobServer:
                 await self._send(stream, peer, blob, request.offset)
         return Status.OK
 
-    async def _read(self, stream: INetStream) -> BlobRequest:
-        reader = RequestReader(stream, self._policy.request_read_seconds)
-        head = await reader.read(REQUEST_BYTES)
-        return BlobRequest.parse(head + await reader.read(parse_name_length(head)))
+    def _reader(self, stream: INetStream) -> RequestReader:
+        return RequestReader(stream, self._policy.request_read_seconds)
 
     async def _send(self, stream: INetStream, peer: KeyId, blob: OpenBlob, offset: int) -> None:
         await stream.write(BlobResponse(Status.OK, blob.salt, blob.length).encode())
@@ -207,6 +221,11 @@ class BlobServer:
             with trio.fail_after(limits.CHUNK_IDLE_SECONDS):
                 await stream.write(chunk)
             left -= len(chunk)
+
+
+async def _read_request(reader: RequestReader) -> BlobRequest:
+    head = await reader.read(REQUEST_BYTES)
+    return BlobRequest.parse(head + await reader.read(parse_name_length(head)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Blob request, 42 + n bytes: version u8 = 1 | item id 32 | offset u64 | n u8
     followed by the name of one of the item's parts: n bytes, 1 <= n <= 64, of a-z, 0-9, _ and -.
 Blob response, 41 bytes:    status u8      | salt 32    | length u64
     followed, when the status is OK, by exactly `length - offset` bytes of content. Then the stream takes
-    another request; after any other status it ends.
+    another request, for some seconds; after any other status it ends.
 Head request, 1 byte:       version u8 = 1
 Head response, 4 + n bytes: n u32          | the latest checkpoint, n <= 4 KiB (0: none yet)
 

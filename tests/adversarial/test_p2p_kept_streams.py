@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from libp2p.network.stream.exceptions import StreamEOF
 
 from commonground.p2p.guards import GuardedHost
 from commonground.p2p.host import PeerHost
@@ -109,7 +110,7 @@ async def test_a_stream_that_the_other_side_ended_meanwhile_is_replaced(
             [(stream, _)] = kept_by(me)._kept.values()
             muxed: Any = stream.muxed_stream  # type: ignore[attr-defined]
             async with asyncio.timeout(10):
-                while not muxed.reset_received:
+                while not muxed.recv_closed:
                     await asyncio.sleep(0.01)
             assert await fetch(me, peer, tmp_path / "second") == content.read_bytes()
     assert opened.count(BLOB_PROTOCOL) == 2
@@ -140,6 +141,25 @@ async def test_who_is_refused_gets_no_further_question_on_the_stream(
     with run_peer(Setup(content=str(content))) as peer:
         await asyncio.to_thread(attack, peer, b"\x21" * 32, deed)
         assert (await honest_fetch(peer, tmp_path / "sink")).length == SIZE
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_whoever_asks_nothing_more_reads_to_a_clean_end(content: Path, ends: bool) -> None:
+    """One that has ended its side at once, and one that waits for ours to end."""
+    got: list[bytes] = []
+
+    async def deed(attacker: Attacker) -> None:
+        stream = await attacker.open(BLOB_PROTOCOL)
+        await stream.write(REQUEST)
+        if ends:
+            await stream.close_write()
+        with pytest.raises(StreamEOF):  # and no reset
+            while True:
+                got.append(await stream.read(SIZE))
+
+    with run_peer(Setup(content=str(content), read_seconds=PATIENCE_SECONDS)) as peer:
+        attack(peer, b"\x24" * 32, deed)
+    assert b"".join(got)[RESPONSE_BYTES:] == content.read_bytes()
 
 
 async def read_answers(stream: Any, number: int) -> bool:

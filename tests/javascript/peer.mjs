@@ -2,7 +2,8 @@
 //
 //     node peer.mjs ADDRESS ITEM_HEX PART TAIL_OFFSET
 //
-// It reads a part, reads its end, asks in a version that does not exist, and leaves streams open without a word.
+// It reads a part and its end on one stream, asks in a version that does not exist, and leaves streams open
+// without a word.
 // Prints one JSON object: how many bytes each request brought, or how it ended.
 
 // js-libp2p 3 needs this; Node.js has it from version 22 on.
@@ -22,13 +23,15 @@ const { createLibp2p } = await import("libp2p");
 const BLOB = "/commonhold/blob/1";
 const IDLE_STREAMS = 40;
 const IDLE_SECONDS_MAX = 30;
-const [address, item, part, tailOffset] = process.argv.slice(2);
+const [address, item, part, offset] = process.argv.slice(2);
+const tailOffset = Number(offset);
 
 const host = await createLibp2p({
   transports: [tcp()],
   connectionEncrypters: [noise()],
   streamMuxers: [yamux()],
   services: { identify: identify() },
+  connectionMonitor: { enabled: false }, // it wants a stream for its ping while we hold all that there are
 });
 const connection = await host.dial(multiaddr(address));
 
@@ -43,15 +46,29 @@ function request(version, offset) {
   return Buffer.concat([head, name]);
 }
 
-async function ask(version, offset) {
-  let length = 0;
+// status (1), salt (32), length of the whole content (8); the content from the offset on
+const HEAD = 41;
+
+// How many bytes each answer has, when all is asked on one stream, one after the other.
+async function ask(version, ...offsets) {
+  const lengths = [];
+  let came = Buffer.alloc(0);
   try {
     const stream = await connection.newStream(BLOB);
-    stream.send(request(version, offset));
-    for await (const piece of stream) length += piece.byteLength;
-    return length;
+    stream.send(request(version, offsets[0]));
+    for await (const piece of stream) {
+      came = Buffer.concat([came, piece.subarray()]);
+      if (came.length < HEAD) continue;
+      const whole = HEAD + Number(came.readBigUInt64BE(33)) - offsets[lengths.length];
+      if (came.length < whole) continue;
+      lengths.push(whole);
+      came = came.subarray(whole);
+      if (lengths.length === offsets.length) break; // the other side ends the stream, after a time
+      stream.send(request(version, offsets[lengths.length]));
+    }
+    return lengths;
   } catch (error) {
-    return `after ${length} bytes: ${error.message}`;
+    return `after ${lengths.length} answers and ${came.length} bytes: ${error.message}`;
   }
 }
 
@@ -78,7 +95,7 @@ async function idle() {
   return { opened: opened.length, ended };
 }
 
-const seen = { whole: await ask(1, 0), tail: await ask(1, tailOffset), unknownVersion: await ask(9, 0) };
+const seen = { answers: await ask(1, 0, tailOffset), unknownVersion: await ask(9, 0) };
 seen.idle = await idle();
 seen.afterwards = await ask(1, tailOffset);
 console.log(JSON.stringify(seen));
