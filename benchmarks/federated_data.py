@@ -46,16 +46,16 @@ class Data:
         return [self.training.take(owners == each) for each in range(self.partners)]
 
 
-def pictures(path: Path, dims: int, validate: bool) -> Data:
-    """MNIST: 5,000 training pictures are public, the others private."""
+def pictures(path: Path, dims: int, validate: bool, *, public: bool = True) -> Data:
+    """MNIST: 5,000 training pictures are public, or of no use; the others are private."""
     raw = np.load(path)
     labels = tuple("0123456789")
     task = made("images", {"dims": dims}, labels)
     order = np.random.default_rng(0).permutation(len(raw["x_train"]))
-    public, mine = order[:PUBLIC], order[PUBLIC:]
+    others, mine = order[:PUBLIC], order[PUBLIC:]
     training = _pictures(task, raw["x_train"][mine], raw["y_train"][mine])
     test = _pictures(task, raw["x_test"], raw["y_test"])
-    known = _pictures(task, raw["x_train"][public], raw["y_train"][public]) if dims else None
+    known = _pictures(task, raw["x_train"][others], raw["y_train"][others]) if public else None
     training, test = _validated(training, test) if validate else (training, test)
     return Data(task, "images", training, test, known, 10, 3.0, 1e-5)
 

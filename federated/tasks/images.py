@@ -19,6 +19,7 @@ from federated.data import IMAGE, LABEL, Column, Kind, Table
 from federated.model import Array, Shapes, Weights
 from federated.recipe import Recipe
 from federated.scattering import CHANNELS, SIDE_MIN, scattering
+from federated.tasks.strokes import drawn
 from federated.tasks.task import Inputs, LinearTask, Places, Targets
 from protocol.errors import ConfigError
 
@@ -29,6 +30,7 @@ SIDE_MAX: Final = 256
 CELLS_MAX: Final = 16
 DIMS: Final = 200  # principal directions, where there are pictures enough
 PICTURES_EACH: Final = 2  # public pictures for a direction, at least
+DRAWN_EACH: Final = 20  # strokes for one, where nobody has pictures
 EXAMPLES_EACH: Final = (
     25  # private pictures for a direction: with fewer it brings more noise than it tells
 )
@@ -107,13 +109,17 @@ class Images(LinearTask):
         return replace(self, dims=found if found >= DIMS_MIN else 0)
 
     def fit(self, public: Table | None) -> dict[str, Array]:
-        """Principal directions of public pictures; needs more pictures than directions."""
+        """Principal directions of public pictures, more than there are directions; of strokes where there are
+        none."""
         if self.dims <= 0:
             return {}
-        if public is None or len(public) <= self.dims:
+        if public is None:
+            size = self.height, self.width, self.colours
+            public = Table({IMAGE: drawn(*size, self.dims * DRAWN_EACH)})
+        if len(public) <= self.dims:
             raise ConfigError(
                 f"{self.dims} principal directions need more than so many public pictures",
-                "name a larger --snapshot, or give the option dims=0, which needs none",
+                "name a larger --snapshot, or none: then strokes are drawn in their place",
             )
         found = self._flat(public).astype(np.float64)
         mean = found.mean(axis=0)

@@ -19,6 +19,7 @@ from federated.data import Kind, Table, column_array
 from federated.model import Weights, digest
 from federated.tasks import Task, registry
 from federated.tasks.registry import made, options_of, task_of
+from federated.tasks.strokes import drawn
 from federated.tasks.task import initial_weights, measured
 from protocol.errors import ConfigError, StateError
 
@@ -169,6 +170,23 @@ def test_whitening_is_as_wide_as_the_snapshot_suffices_for() -> None:
     np.testing.assert_allclose(covariance, np.eye(10), atol=0.1)
     with pytest.raises(ConfigError, match="need more than so many public pictures"):
         white.fit(public.take(slice(10)))
+
+
+@pytest.mark.parametrize("size", [(28, 28, 1), (20, 45, 3)])
+def test_without_public_pictures_strokes_whiten(size: tuple[int, int, int]) -> None:
+    strokes = drawn(*size, 60)
+    assert strokes.shape == (60, *size) and strokes.dtype == np.uint8
+    np.testing.assert_array_equal(strokes[:5], drawn(*size, 5))
+    assert all(each.min() < each.max() for each in strokes), "none is blank"
+    height, width, colours = size
+    options = {"height": height, "width": width, "colours": colours, "cells": 3, "dims": 8}
+    white = made("images", options, LABELS)
+    first = white.fit(None)
+    for name, array in white.fit(None).items():
+        np.testing.assert_array_equal(array, first[name])
+    others = Table({"image": drawn(*size, 500)[160:]})  # which it was not made with
+    inputs = white.inputs(others, first)
+    np.testing.assert_allclose(inputs.T @ inputs / len(inputs) * 8, np.eye(8), atol=0.45)
 
 
 def test_a_missing_number_and_an_unknown_category_have_places_of_their_own() -> None:

@@ -29,7 +29,7 @@ from protos.gen import records_pb2 as pb
 from tests.node_lab import Lab, Node, standing_by, until, wait_for
 from tests.simulated import part
 
-pytestmark = pytest.mark.timeout(180)  # some fifteen commands, each a process
+pytestmark = pytest.mark.timeout(400)  # some fifteen commands, each a process
 
 ITEMS = 3
 
