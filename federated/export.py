@@ -29,6 +29,7 @@ class Exported:
     name: str
     graph: Any  # onnx.ModelProto
     fed: NDArray[Any]  # (n, …)
+    spread: NDArray[np.float32] | None = None  # of the inputs of its matrix, where that is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def exports(
     """All graphs that are shipped, the model first. Raises ConfigError for extras that do not fit."""
     require_fits(extras, task, has_public=public is not None)
     fed = task.feed(held_back, weights.fixed)
-    made = [Exported("model", export(task, weights, fed), fed)]
+    made = [Exported("model", export(task, weights, fed), fed, task.spread(weights))]
     if isinstance(task, LinearTask):
         inputs = task.inputs(held_back, weights.fixed)
         if not _is_head(task):

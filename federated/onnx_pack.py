@@ -15,8 +15,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
-from federated.quantize import Quantized, quantize
+from federated.quantize import Quantized, bits_of, quantize
 
 # Four-bit integers and blocks that share a scale came with 21, in May 2024.
 OPSET: Final = 21
@@ -41,8 +42,11 @@ class Precision(StrEnum):
 _BITS: Final = {Precision.INT8: 8, Precision.INT4: 4}
 
 
-def packed(model: Any, precision: Precision) -> Any:
-    """A copy of an ONNX model (opset 21) whose large weights are stored so; of single floats, the same."""
+def packed(model: Any, precision: Precision, spread: NDArray[np.float32] | None = None) -> Any:
+    """A copy of an ONNX model (opset 21) whose large weights are stored so; of single floats, the same.
+
+    `spread` (columns, directions) tells how the inputs of the matrix with so many columns vary.
+    """
     made = onnx.ModelProto()
     made.CopyFrom(model)
     if precision is Precision.FP32:
@@ -56,7 +60,7 @@ def packed(model: Any, precision: Precision) -> Any:
         values = numpy_helper.to_array(array)
         if values.ndim < 2 or values.size < PACKED_MIN:
             continue
-        stored, node = _stored(array.name, values, axes[array.name], precision)
+        stored, node = _stored(array.name, values, axes[array.name], precision, spread)
         graph.initializer.remove(array)
         graph.initializer.extend(stored)
         unpacking.append(node)
@@ -69,8 +73,9 @@ def packed(model: Any, precision: Precision) -> Any:
 
 
 def shorten(model: Any) -> None:
-    """Gives inner tensors the shortest names, and takes off what tools leave behind."""
+    """Computes what is constant, gives inner tensors the shortest names, and takes off what tools leave."""
     graph = model.graph
+    _fold_constants(graph)
     public = {each.name for each in (*graph.input, *graph.output)}
     names: dict[str, str] = {"": "", **{name: name for name in public}}
 
@@ -78,13 +83,39 @@ def shorten(model: Any) -> None:
         return names.setdefault(name, format(len(names), "x"))
 
     for node in graph.node:
-        node.name = node.doc_string = ""
+        node.ClearField("name")
+        node.ClearField("doc_string")
         node.input[:] = [short(name) for name in node.input]
         node.output[:] = [short(name) for name in node.output]
     for array in graph.initializer:
-        array.name, array.doc_string = short(array.name), ""
+        array.name = short(array.name)
+        array.ClearField("doc_string")
     del graph.value_info[:]
     graph.name, graph.doc_string = "m", ""
+
+
+def _fold_constants(graph: Any) -> None:
+    """What follows from constants alone, as borders' sizes do, becomes one; of equal ones one is left."""
+    values: dict[str, NDArray[Any]] = {}  # by the name of a tensor
+    needed: dict[bytes, Any] = {}  # the constants that others read, by what they hold
+    kept = []
+    for node in graph.node:
+        if all(name in values or not name for name in node.input):
+            [result] = ReferenceEvaluator(node).run(
+                None, {name: values[name] for name in node.input if name}
+            )
+            values[node.output[0]] = np.asarray(result)
+            continue
+        for place, name in enumerate(node.input):
+            if name in values:
+                array = numpy_helper.from_array(values[name])
+                held = array.SerializeToString()
+                if held not in needed:
+                    needed[held] = helper.make_node("Constant", [], [name], value=array)
+                node.input[place] = needed[held].output[0]
+        kept.append(node)
+    del graph.node[:]
+    graph.node.extend([*needed.values(), *kept])
 
 
 def _weight_axes(graph: Any) -> dict[str, int]:
@@ -104,7 +135,11 @@ def _weight_axes(graph: Any) -> dict[str, int]:
 
 
 def _stored(
-    name: str, values: NDArray[np.float32], axis: int, precision: Precision
+    name: str,
+    values: NDArray[np.float32],
+    axis: int,
+    precision: Precision,
+    spread: NDArray[np.float32] | None,
 ) -> tuple[list[Any], Any]:
     """The arrays that stand for a weight, and the node that makes it of them."""
     if precision is Precision.FP16:
@@ -112,9 +147,11 @@ def _stored(
         return [half], helper.make_node("Cast", [half.name], [name], to=TensorProto.FLOAT)
     moved = np.moveaxis(values, axis, 0)
     rows = np.ascontiguousarray(moved.reshape(len(moved), -1))
-    found = quantize(rows, _BITS[precision], blocked=values.ndim == 2)
+    is_matrix, bits = values.ndim == 2, bits_of(values.shape, _BITS[precision])
+    known = spread if is_matrix and spread is not None and len(spread) == rows.shape[1] else None
+    found = quantize(rows, bits, blocked=is_matrix, spread=known)
     integers = np.moveaxis(found.integers.reshape(moved.shape), 0, axis)
-    kind = TensorProto.INT4 if precision is Precision.INT4 else TensorProto.INT8
+    kind = TensorProto.INT4 if bits == 4 else TensorProto.INT8
     stored = _integers(f"{name}.q", integers, kind)
     scale, attributes = _scale(f"{name}.s", found, axis)
     node = helper.make_node("DequantizeLinear", [stored.name, scale.name], [name], **attributes)

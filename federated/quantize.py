@@ -6,10 +6,15 @@ Symmetric, so that zero is zero. Of eight bits a row's scale is what its largest
 would waste most steps on one outlier: of some scales the one nearest to the row, in squares, is taken. What
 is shipped and what is trained for it (`as_shipped`) are rounded by the same code, and only from weights:
 nobody's examples set a range.
+
+Where it is known how the inputs of a matrix vary, as of whitened features, each value is rounded to make good
+what those before it got wrong, in the directions that matter (greedy path following: Lybrand and Saab, JMLR
+2021). Thousands of columns that vary in some hundred directions then lose next to nothing at four bits.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -27,6 +32,10 @@ BLOCK: Final = 128
 BLOCKED_MIN: Final = 1_024
 # Eight bits are fine enough for one scale, where a scale for each row would take a hundredth of the file.
 ONE_SCALE_MAX: Final = 8_192
+# Values of filters that save less in four bits than they spoil.
+FEW_FILTERS: Final = 1_024
+# How much a value's own error counts beside what it makes good: too little, and values run off their range.
+STIFF: Final = 0.1
 # Which parts of the largest value are tried as the range of four bits.
 _RANGES: Final = np.linspace(0.55, 1.0, 19)
 
@@ -41,16 +50,22 @@ class Quantized:
 
     def values(self) -> Floats:
         """(rows, columns): what the integers stand for, in single floats as runtimes compute them."""
-        columns = self.integers.shape[1]
+        return self.integers.astype(np.float32) * self.scale_of_each()
+
+    def scale_of_each(self) -> Floats:
+        """(rows, columns): the scale of each value."""
         scales = self.scales
         if self.block:
-            scales = np.repeat(scales, self.block, axis=1)[:, :columns]
-        return self.integers.astype(np.float32) * scales
+            scales = np.repeat(scales, self.block, axis=1)[:, : self.integers.shape[1]]
+        return np.broadcast_to(scales, self.integers.shape)
 
 
-def quantize(matrix: Floats, bits: int, *, blocked: bool = True) -> Quantized:
+def quantize(
+    matrix: Floats, bits: int, *, blocked: bool = True, spread: Floats | None = None
+) -> Quantized:
     """(rows, columns) in integers of 4 or 8 bits; in blocks only where `blocked`.
 
+    `spread` (columns, directions): what one step in each direction is in the matrix's inputs.
     Raises ConfigError for other numbers of bits.
     """
     if bits not in BITS:
@@ -65,7 +80,22 @@ def quantize(matrix: Floats, bits: int, *, blocked: bool = True) -> Quantized:
     rows = padded.reshape(-1, width)
     scales = _scales(rows, bits)
     integers = _rounded(rows, scales, bits).reshape(padded.shape)[:, :columns]
-    return Quantized(integers, scales.reshape(len(matrix), -1), block)
+    found = Quantized(integers, scales.reshape(len(matrix), -1), block)
+    return found if spread is None or bits == 8 else _followed(matrix, found, bits, spread)
+
+
+def _followed(matrix: Floats, near: Quantized, bits: int, spread: Floats) -> Quantized:
+    """With the same scales, column by column: what is off so far in the outputs is taken along."""
+    steps = near.scale_of_each()
+    lengths = np.square(spread, dtype=np.float64).sum(axis=1)
+    enough = np.maximum(lengths + STIFF * lengths.mean(), np.finfo(np.float64).tiny)
+    off = np.zeros((len(matrix), spread.shape[1]))
+    integers = np.empty_like(near.integers)
+    for at in range(matrix.shape[1]):
+        wanted = matrix[:, at] + off @ spread[at] / enough[at]
+        integers[:, at] = _rounded(wanted, steps[:, at], bits)
+        off += np.outer(matrix[:, at] - integers[:, at] * steps[:, at], spread[at])
+    return replace(near, integers=integers)
 
 
 def as_shipped(array: Floats, bits: int) -> Floats:
@@ -73,7 +103,14 @@ def as_shipped(array: Floats, bits: int) -> Floats:
     if array.ndim < 2:
         return array
     rows = array.reshape(len(array), -1)
-    return quantize(rows, bits, blocked=array.ndim == 2).values().reshape(array.shape)
+    found = quantize(rows, bits_of(array.shape, bits), blocked=array.ndim == 2)
+    return found.values().reshape(array.shape)
+
+
+def bits_of(shape: tuple[int, ...], bits: int) -> int:
+    """How many bits an array of this shape has in a file of so many: a few filters, which are used at every
+    place of a picture, have eight."""
+    return 8 if len(shape) > 2 and math.prod(shape) < FEW_FILTERS else bits
 
 
 def rounded(weights: Weights, bits: int) -> Weights:

@@ -119,7 +119,7 @@ def release(
     for each in exports(task, weights, held_back, extras, public):
         for precision in Precision:
             path = folder / f"{each.name}-{precision}.onnx"
-            raw = packed(each.graph, precision).SerializeToString()
+            raw = packed(each.graph, precision, each.spread).SerializeToString()
             replace_file(path, raw, PUBLIC_MODE)
             model = Model(path)
             shipped.append((each, precision, path, model, model.scores(each.fed)))

@@ -61,9 +61,11 @@ class Scattering(nn.Module):
     rows: Tensor
     columns: Tensor
 
-    def __init__(self, side: tuple[int, int], cells: int) -> None:
+    def __init__(self, side: tuple[int, int], colours: int, cells: int) -> None:
         super().__init__()
-        self._size = cells**2
+        # Sizes are numbers here, not read off a tensor: a graph would compute them again for each picture.
+        self._side, self._half = side, tuple((each + 1) // 2 for each in side)
+        self._features = colours * CHANNELS * cells**2
         reach = 2 * REACH + 1
         self.register_buffer("filters", torch.tensor(bank()).reshape(-1, 1, reach, reach))
         rows, columns = (torch.tensor(window((each + 1) // 2, cells)) for each in side)
@@ -72,15 +74,14 @@ class Scattering(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Both octaves, first and second order, averaged in cells."""
-        height, width, colours = pixels.shape[1:]
-        grey = pixels.permute(0, 3, 1, 2).float().reshape(-1, 1, height, width) / 255
+        grey = pixels.permute(0, 3, 1, 2).float().reshape(-1, 1, *self._side) / 255
         half = _halved(grey)
         fine, coarse = _halved(self._moduli(grey)), self._moduli(half)
-        inner = fine.reshape(-1, 1, *half.shape[2:])
-        second = self._moduli(inner).reshape(-1, DIRECTIONS**2, *half.shape[2:])
+        inner = fine.reshape(-1, 1, *self._half)
+        second = self._moduli(inner).reshape(-1, DIRECTIONS**2, *self._half)
         maps = torch.cat([half, fine, coarse, second], dim=1)
         averaged = torch.sqrt(F.relu(self.rows @ maps @ self.columns))
-        return averaged.reshape(-1, colours * CHANNELS * self._size)
+        return averaged.reshape(-1, self._features)
 
     def _moduli(self, images: Tensor) -> Tensor:
         padded = F.pad(images, (REACH,) * 4, mode="replicate")

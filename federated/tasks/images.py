@@ -172,9 +172,17 @@ class Images(LinearTask):
         """From pixels to scores; the whitening is a part of the head."""
         from federated.tasks.export import Scattering, pictures_network
 
-        scatter = Scattering((self.height, self.width), self.cells)
+        scatter = Scattering((self.height, self.width), self.colours, self.cells)
         weight, bias = weights.arrays["weight"], weights.arrays["bias"]
         return pictures_network(scatter, GROUPS * self.colours, weight, bias, weights.fixed)
+
+    def spread(self, weights: Weights) -> NDArray[np.float32] | None:
+        """(cells of all channels, dims): whitening divides by how far pictures go in each direction."""
+        if self.dims <= 0:
+            return None
+        directions = weights.fixed["directions"]
+        lengths = np.square(directions).sum(axis=1, keepdims=True)
+        return np.ascontiguousarray((directions / np.maximum(lengths, _LEAST_DEVIATION)).T)
 
     def recipe(self, examples: int, epsilon: float) -> Recipe:
         """Chosen on training digits alone: benchmarks/federated.py."""

@@ -110,6 +110,11 @@ class Task(ABC):
     def network(self, weights: Weights) -> nn.Module:
         """The whole model as a module, from what `feed` gives to scores: what is exported."""
 
+    def spread(self, _: Weights) -> NDArray[np.float32] | None:
+        """(columns, directions): how the inputs of the exported network's matrix of so many columns vary,
+        where the model itself tells."""
+        return None
+
     def feed(self, table: Table, fixed: Mapping[str, Array]) -> Inputs:
         """(n, ...): what the exported model is given."""
         return self.inputs(table, fixed)

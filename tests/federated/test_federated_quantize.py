@@ -67,6 +67,28 @@ def test_long_rows_have_a_scale_for_each_block() -> None:
     assert quantize(np.ones((2, BLOCKED_MIN - 1), np.float32), 4).scales.shape == (2, 1)
 
 
+@pytest.mark.parametrize(("columns", "directions"), [(40, 1), (400, 8), (BLOCKED_MIN, 100)])
+def test_what_is_known_of_inputs_is_made_use_of(columns: int, directions: int) -> None:
+    """Inputs that vary in few directions: outputs are nearer, the same scales, and no value out of range."""
+    rng, errors = np.random.default_rng(1), np.zeros(2)
+    for _ in range(10):
+        matrix = rng.normal(size=(5, columns)).astype(np.float32)
+        spread = rng.normal(size=(columns, directions)).astype(np.float32)
+        made = quantize(matrix, 4), quantize(matrix, 4, spread=spread)
+        np.testing.assert_array_equal(made[0].scales, made[1].scales)
+        assert np.abs(made[1].integers).max() <= 7
+        errors += [np.linalg.norm((each.values() - matrix) @ spread) for each in made]
+    assert errors[1] < 0.5 * errors[0]
+
+
+def test_a_column_that_never_varies_is_rounded_by_itself() -> None:
+    matrix = np.random.default_rng(1).normal(size=(4, 50)).astype(np.float32)
+    still = np.zeros((50, 3), np.float32)
+    np.testing.assert_array_equal(
+        quantize(matrix, 4, spread=still).integers, quantize(matrix, 4).integers
+    )
+
+
 @pytest.mark.parametrize("bits", [0, 1, 16])
 def test_other_numbers_of_bits_are_refused(bits: int) -> None:
     with pytest.raises(ConfigError, match=f"{bits} bits"):
