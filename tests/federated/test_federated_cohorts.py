@@ -106,12 +106,24 @@ def test_cohorts_tell_what_partners_are_worth(tmp_path: Path) -> None:
     lab.close()
 
 
-def test_who_spoils_is_found_and_asked_no_more(tmp_path: Path) -> None:
-    # Ten spare rounds were used up now and then: with so much noise, honest ones may fall by the margin, too.
-    lab = Bench(tmp_path, rounds=12, spare=20, **COHORTS)
-    job = lab.job_of(2)
+def _is_found(folder: Path) -> bool:
+    """Whether the one who spoils is found in a job, and stays away, while all others are asked to the end."""
+    lab = Bench(folder, rounds=12, spare=20, **COHORTS)
+    try:
+        job = lab.job_of(2)
+    except StateError:  # noise alone used up the spare rounds, or the patience
+        return False
+    finally:
+        lab.close()
     asked = [lab.id(2) in each.partners for each in job.rounds]
-    # Cohorts are drawn from fresh keys: one of a thousand draws keeps five partners together for 12 rounds.
-    assert not asked[-1] and True not in asked[asked.index(False) :], "once found, it stays away"
-    assert all({*map(lab.id, (0, 1, 3, 4))} <= {*each.partners} for each in job.rounds)
-    lab.close()
+    others = {*map(lab.id, (0, 1, 3, 4))}
+    return (
+        not asked[-1]
+        and True not in asked[asked.index(False) :]
+        and all(others <= {*each.partners} for each in job.rounds)
+    )
+
+
+def test_who_spoils_is_found_and_asked_no_more(tmp_path: Path) -> None:
+    """Cohorts and noise are drawn afresh: a job in twelve or so fails by chance, three in a row in 2,000."""
+    assert any(_is_found(tmp_path / str(number)) for number in range(3))
