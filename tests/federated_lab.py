@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +38,7 @@ from federated.judging import Jury
 from federated.kept import KeptUpdates
 from federated.member import Member
 from federated.model import Weights, decode, digest, encode
+from federated.noise import Randomness
 from federated.opening import RoundFailed
 from federated.partner import Partner
 from federated.privacy import composed_epsilon_micro, noise_multiplier_for
@@ -215,7 +218,7 @@ class Lab:
         """`first`: the model of the task that round 1 starts from."""
         self.folder, self.task, self.first = folder, task, first
         folder.mkdir(exist_ok=True)
-        self._fixed = fixed  # whether noise is the same in every lab
+        self._fixed = fixed  # whether noise, keys and masks are the same in every lab
         self.people = [Person(f"partner-{number}") for number in range(partners)]
         self.net = Network(*self.people)
         noise = noise_multiplier_for(EPSILON, DELTA, 1.0, ROUNDS)
@@ -287,8 +290,13 @@ class Lab:
     def member(self, person: Person) -> Member:
         """What a partner's machine is in committees."""
         if person.name not in self.duties:
-            self.duties[person.name] = Duty.open(self.folder / f"{person.name}-duty.db")
-        return Member(person.id, self.terms.id, self.duties[person.name], ring_of(self.spec))
+            path = self.folder / f"{person.name}-duty.db"
+            self.duties[person.name] = Duty.open(path, self._randomness(person))
+        duty, ring = self.duties[person.name], ring_of(self.spec)
+        return Member(person.id, self.terms.id, duty, ring, self._randomness(person))
+
+    def _randomness(self, person: Person) -> Randomness:
+        return random.Random(person.name).randbytes if self._fixed else os.urandom
 
     def app(self, person: Person, partner: Partner) -> ClientApp:
         """What a partner's machine runs."""
