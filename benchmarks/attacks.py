@@ -28,6 +28,7 @@ from federated.tasks.registry import made, options_of
 from federated.tasks.task import initial_weights
 
 DELTA: Final = 1e-5
+EPSILON: Final = 3.0  # beside 8, and no privacy
 # Sixteen models more, for each of these.
 WITH_SHADOWS: Final = ("epsilon 3", "no privacy")
 EXAMPLES_MAX: Final = 10_000  # of each side
@@ -56,12 +57,12 @@ def run(path: Path | None = None) -> dict[str, object]:
         _table(images[part], classes[part]) for part in (order[:each], order[each : 2 * each])
     )
     start = initial_weights(task, "images")
-    recipe = task.recipe(each, 3.0)
+    recipe = task.recipe(each, EPSILON)
     bare = _spec(recipe, options_of(task), start.vector.size, each)
     figures: dict[str, object] = {"members": each, "others": each}
     inputs, targets = task.inputs(members, {}), task.targets(members)
     for name, spec in (
-        ("epsilon 3", _private(bare, 3.0)),
+        ("epsilon 3", _private(bare, EPSILON)),
         ("epsilon 8", _private(bare, 8.0)),
         ("no privacy", bare),
         ("no privacy, by heart", replace(bare, rounds=10 * bare.rounds)),

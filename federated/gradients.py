@@ -33,8 +33,8 @@ def clipped_sum(
     """(parameters,): the sum of the examples' gradients, each scaled to an L2 norm of at most `clip`.
 
     Of the parameters that are trained, in the module's order; with `places`, of these alone, and so are the
-    norms. An example whose gradient is not finite
-    counts as nothing: neither a model nor an example that was made for it takes the bound away.
+    norms. An example whose gradient is not finite counts as nothing: neither a model nor an example that was
+    made for it takes the bound away.
     """
     per_example = GradSampleModule(module.to(device), loss_reduction="sum", strict=False)
     trained = [p for p in per_example.parameters() if p.requires_grad]

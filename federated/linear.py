@@ -53,9 +53,8 @@ def clipped_sum(
     """(parameters,): the sum of the examples' gradients, each scaled to an L2 norm of at most `clip`.
 
     `inputs` (n, d), `targets` (n,); the weight's values come first, row by row, then the bias's. With
-    `places`, the sum has these of the parameters alone, and so have the norms. An example
-    whose gradient is not finite counts as nothing: neither a model nor an example that was made for it
-    takes the bound away.
+    `places`, the sum has these of the parameters alone, and so have the norms. An example whose gradient is
+    not finite counts as nothing: neither a model nor an example that was made for it takes the bound away.
     """
     total, total_bias = np.zeros(weight.shape), np.zeros(len(weight))
     mask = None if places is None else _mask(weight, bias is not None, places)

@@ -8,6 +8,7 @@ else is in the batch. Vectors and small arrays stay as they are: scales would co
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
 
@@ -25,6 +26,9 @@ OPSET: Final = 21
 IR_VERSION: Final = 10
 # Smaller arrays gain less than the node costs that unpacks them.
 PACKED_MIN: Final = 256
+# Of a constant that others follow from no more is written out: a mask over all pairs of a thousand tokens is
+# one operation, and a megabyte.
+FOLDED_MAX: Final = 64
 # operation -> which of its inputs are weights, and along which axis each output channel has its own scale.
 _WEIGHTS: Final = {"Gemm": ((1,), 0), "MatMul": ((1,), 1), "Conv": ((1,), 0), "Gather": ((0,), 0)}
 _RECURRENT: Final = {"LSTM": ((1, 2), 1), "GRU": ((1, 2), 1)}
@@ -100,11 +104,8 @@ def _fold_constants(graph: Any) -> None:
     needed: dict[bytes, Any] = {}  # the constants that others read, by what they hold
     kept = []
     for node in graph.node:
-        if all(name in values or not name for name in node.input):
-            [result] = ReferenceEvaluator(node).run(
-                None, {name: values[name] for name in node.input if name}
-            )
-            values[node.output[0]] = np.asarray(result)
+        if (result := _constant(node, values)) is not None:
+            values[node.output[0]] = result
             continue
         for place, name in enumerate(node.input):
             if name in values:
@@ -116,6 +117,18 @@ def _fold_constants(graph: Any) -> None:
         kept.append(node)
     del graph.node[:]
     graph.node.extend([*needed.values(), *kept])
+
+
+def _constant(node: Any, values: Mapping[str, NDArray[Any]]) -> NDArray[Any] | None:
+    """What a node gives, if that follows from these tensors; None also for what takes less room unsaid."""
+    if node.op_type != "Constant" and not node.input:
+        return None  # a generator of random numbers has no inputs either
+    if len(node.output) != 1 or not all(name in values or not name for name in node.input):
+        return None
+    given = {name: values[name] for name in node.input if name}
+    [result] = ReferenceEvaluator(node).run(None, given)
+    found = np.asarray(result)
+    return found if node.op_type == "Constant" or found.size <= FOLDED_MAX else None
 
 
 def _weight_axes(graph: Any) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 A new stream costs three round trips and most of a small fetch's processor time: it is opened, and both sides
 agree on its protocol. Whoever answers waits for another question as long as it waits for a first one
-(`REQUEST_READ_SECONDS`), and then resets the stream; it may do so at any moment.
+(`REQUEST_READ_SECONDS`), and then ends its side; it may do so at any moment.
 """
 
 from __future__ import annotations

@@ -30,7 +30,9 @@ SIDE_MAX: Final = 256
 CELLS_MAX: Final = 16
 DIMS: Final = 200  # principal directions, where there are pictures enough
 PICTURES_EACH: Final = 2  # public pictures for a direction, at least
-DRAWN_EACH: Final = 20  # strokes for one, where nobody has pictures
+DRAWN_EACH: Final = 20  # drawn ones for one, where nobody has any
+# Features of all drawn pictures together, about: 256 MiB in double precision, and some minutes.
+DRAWN_VALUES_MAX: Final = 1 << 25
 EXAMPLES_EACH: Final = (
     25  # private pictures for a direction: with fewer it brings more noise than it tells
 )
@@ -42,6 +44,7 @@ GROUPS: Final = 27  # of three channels each, for every colour
 # Directions that vary less than this part of the first one hold hardly more than rounding.
 FLOOR: Final = 1e-3
 _LEAST_DEVIATION: Final = 1e-5
+_TINIEST: Final = float(np.finfo(np.float32).tiny)  # squared length of a direction that is none
 _SHORTEST: Final = 1e-3  # a blank picture is not made long
 
 
@@ -83,6 +86,11 @@ class Images(LinearTask):
         return CHANNELS * self.colours * self.cells**2
 
     @property
+    def _drawn_each(self) -> int:
+        most = DRAWN_VALUES_MAX // (self.dims * self._scattered)
+        return max(PICTURES_EACH, min(DRAWN_EACH, most))
+
+    @property
     def columns(self) -> tuple[Column, ...]:
         """The picture and its label."""
         size = self.height, self.width, self.colours
@@ -115,7 +123,7 @@ class Images(LinearTask):
             return {}
         if public is None:
             size = self.height, self.width, self.colours
-            public = Table({IMAGE: drawn(*size, self.dims * DRAWN_EACH)})
+            public = Table({IMAGE: drawn(*size, self.dims * self._drawn_each)})
         if len(public) <= self.dims:
             raise ConfigError(
                 f"{self.dims} principal directions need more than so many public pictures",
@@ -182,7 +190,7 @@ class Images(LinearTask):
             return None
         directions = weights.fixed["directions"]
         lengths = np.square(directions).sum(axis=1, keepdims=True)
-        return np.ascontiguousarray((directions / np.maximum(lengths, _LEAST_DEVIATION)).T)
+        return np.ascontiguousarray((directions / np.maximum(lengths, _TINIEST)).T)
 
     def recipe(self, examples: int, epsilon: float) -> Recipe:
         """Chosen on training digits alone: benchmarks/federated.py."""

@@ -16,7 +16,7 @@ from federated.data import LABEL, Column, Kind, Table
 from federated.model import Array
 from federated.recipe import Recipe
 from federated.tasks.task import Inputs, LinearTask, Scores, Targets
-from federated.tasks.text import RECIPES, check, hashed
+from federated.tasks.text import FOR_FEW, check, hashed
 
 A, B = "answer_a", "answer_b"
 _BETTER: Final = ("b", "a")  # what the label says, by the target
@@ -63,4 +63,4 @@ class Preference(LinearTask):
 
     def recipe(self, examples: int, epsilon: float) -> Recipe:
         """As for few texts: the features are theirs."""
-        return RECIPES[0][1]
+        return FOR_FEW

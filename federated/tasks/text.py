@@ -23,9 +23,10 @@ from protocol.errors import ConfigError
 DIMS_MAX: Final = 1 << 16
 GRAMS_MAX: Final = 8
 CHARS_MAX: Final = 10_000
-# Up to so much of examples x epsilon; beyond the last one, more rounds teach more than their noise hides.
+FOR_FEW: Final = Recipe(rounds=60, sampling=1.0, clip=0.5, learning_rate=30.0, momentum=0.8)
+# Up to so much of examples x epsilon: the more there is, the more rounds teach before noise hides it.
 RECIPES: Final = (
-    (30_000, Recipe(rounds=60, sampling=1.0, clip=0.5, learning_rate=30.0, momentum=0.8)),
+    (30_000, FOR_FEW),
     (100_000, Recipe(rounds=80, sampling=1.0, clip=0.5, learning_rate=60.0, momentum=0.9)),
     (math.inf, Recipe(rounds=160, sampling=1.0, clip=0.5, learning_rate=60.0, momentum=0.9)),
 )

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from federated.grid import from_ring
 from federated.onnx_graph import FEATURES, SCORES, finished
-from federated.onnx_pack import IR_VERSION, OPSET, Precision, packed
+from federated.onnx_pack import IR_VERSION, OPSET, Precision, packed, shorten
 from federated.onnx_run import Model
 from federated.partner import Partner
 from federated.quantize import BLOCK, BLOCKED_MIN, as_shipped, quantize, rounded
@@ -148,6 +148,42 @@ def test_convolutions_are_packed_by_channel(precision: Precision) -> None:
     said = Model(made.SerializeToString()).scores(x)
     whole = Model(graph_of("Conv", weight, [None, 3, 9, 9], 16).SerializeToString()).scores(x)  # type: ignore[attr-defined]
     assert np.corrcoef(said.ravel(), whole.ravel())[0, 1] > 0.98
+
+
+def test_constants_are_computed_unless_they_are_large() -> None:
+    """A size from sizes is a number; a large mask stays the operation that makes it."""
+    constants = {"two": [2], "three": [3], "many": [1, 400]}
+    nodes = [
+        *(
+            helper.make_node(
+                "Constant", [], [name], value=numpy_helper.from_array(np.array(each, np.int64))
+            )
+            for name, each in constants.items()
+        ),
+        helper.make_node("Mul", ["two", "three"], ["six"]),
+        helper.make_node("Mul", ["three", "two"], ["six again"]),
+        helper.make_node("Add", ["six", "six again"], ["twelve"]),
+        helper.make_node("Cast", ["twelve"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("ConstantOfShape", ["many"], ["mask"]),
+        helper.make_node("Add", [FEATURES, "mask"], ["masked"]),
+        helper.make_node("Mul", ["masked", "float"], [SCORES]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "model",
+        [helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, [None, 400])],
+        [helper.make_tensor_value_info(SCORES, TensorProto.FLOAT, [None, 400])],
+    )
+    made = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
+    )
+    shorten(made)
+    onnx.checker.check_model(made)
+    assert [each.op_type for each in made.graph.node] == [
+        *("Constant", "Constant", "ConstantOfShape", "Add", "Mul"),
+    ]
+    x = np.ones((2, 400), np.float32)
+    np.testing.assert_array_equal(Model(finished(made, []).SerializeToString()).scores(x), 12 * x)
 
 
 def test_what_is_used_as_something_else_too_is_left_alone() -> None:

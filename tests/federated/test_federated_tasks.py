@@ -189,6 +189,21 @@ def test_without_public_pictures_strokes_whiten(size: tuple[int, int, int]) -> N
     np.testing.assert_allclose(inputs.T @ inputs / len(inputs) * 8, np.eye(8), atol=0.45)
 
 
+def test_so_many_strokes_are_drawn_as_memory_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def counted(height: int, width: int, colours: int, number: int) -> np.ndarray:
+        asked.append(number)
+        return drawn(height, width, colours, 1).repeat(number, axis=0)
+
+    monkeypatch.setattr("federated.tasks.images.drawn", counted)
+    options = {"cells": 2, "dims": 4}
+    made("images", options, LABELS).fit(None)
+    monkeypatch.setattr("federated.tasks.images.DRAWN_VALUES_MAX", 1_000)
+    made("images", options, LABELS).fit(None)
+    assert asked == [4 * 20, 4 * 2], "and never fewer than directions take"
+
+
 def test_a_missing_number_and_an_unknown_category_have_places_of_their_own() -> None:
     options = {"numbers": ["age?:0:100", "pay:0:1000:log"], "categories": ["ward=A|B"], "knots": 3}
     task = made("table", options, WORDS)
