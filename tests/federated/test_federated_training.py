@@ -49,6 +49,22 @@ def test_an_update_says_what_it_is_and_what_was_spent() -> None:
     assert update.epsilon_micro == 3000
 
 
+@pytest.mark.parametrize("part", [1.0, 0.5, 0.25])
+def test_one_example_moves_what_a_round_carries_by_the_clip_of_that_part(part: float) -> None:
+    """With hardly any noise, and a clip that cuts every gradient: what one more example changes."""
+    values = int(part * SIZE)
+    job = spec(values=values, step=1, bits=32, noise_multiplier=1e-6, clip=0.01)
+    whole = SHARES[0].table
+    given = whole, whole.take(slice(1, None))
+    with_it, without = (
+        from_ring(partner(private(each, TASK.columns), job).update(2, BLANK).words, job, 2)
+        for each in given
+    )
+    moved = with_it - without
+    assert np.linalg.norm(moved) == pytest.approx(0.01 * np.sqrt(values / SIZE), rel=0.01)
+    assert np.count_nonzero(moved) <= values
+
+
 def test_a_round_is_paid_for_before_it_is_computed() -> None:
     def refuse(_: int) -> int:
         raise StateError("nothing is left")
