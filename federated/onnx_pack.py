@@ -31,6 +31,10 @@ PACKED_MIN: Final = 256
 FOLDED_MAX: Final = 64
 # operation -> which of its inputs are weights, and along which axis each output channel has its own scale.
 _WEIGHTS: Final = {"Gemm": ((1,), 0), "MatMul": ((1,), 1), "Conv": ((1,), 0), "Gather": ((0,), 0)}
+# What a list of these holds where it is left out, at each of its places: the schema has that in words alone.
+_LISTED: Final = {"dilations": 1, "strides": 1, "pads": 0}
+# Attributes that a runtime reads off the weights.
+_INFERRED: Final = {("Conv", "kernel_shape")}
 _RECURRENT: Final = {"LSTM": ((1, 2), 1), "GRU": ((1, 2), 1)}
 
 
@@ -77,9 +81,13 @@ def packed(model: Any, precision: Precision, spread: NDArray[np.float32] | None 
 
 
 def shorten(model: Any) -> None:
-    """Computes what is constant, gives inner tensors the shortest names, and takes off what tools leave."""
+    """Computes what is constant, gives inner tensors the shortest names, and takes off what goes without
+    saying or what tools leave."""
     graph = model.graph
+    _skip_identities(graph)
     _fold_constants(graph)
+    _keep_each_once(graph)
+    _leave_defaults(graph)
     public = {each.name for each in (*graph.input, *graph.output)}
     names: dict[str, str] = {"": "", **{name: name for name in public}}
 
@@ -98,25 +106,77 @@ def shorten(model: Any) -> None:
     graph.name, graph.doc_string = "m", ""
 
 
-def _fold_constants(graph: Any) -> None:
-    """What follows from constants alone, as borders' sizes do, becomes one; of equal ones one is left."""
-    values: dict[str, NDArray[Any]] = {}  # by the name of a tensor
-    needed: dict[bytes, Any] = {}  # the constants that others read, by what they hold
+def _skip_identities(graph: Any) -> None:
+    """What only passes a tensor on is left out, unless the result is asked for by its name."""
+    public = {each.name for each in graph.output}
+    same: dict[str, str] = {}
     kept = []
     for node in graph.node:
-        if (result := _constant(node, values)) is not None:
-            values[node.output[0]] = result
-            continue
-        for place, name in enumerate(node.input):
-            if name in values:
-                array = numpy_helper.from_array(values[name])
-                held = array.SerializeToString()
-                if held not in needed:
-                    needed[held] = helper.make_node("Constant", [], [name], value=array)
-                node.input[place] = needed[held].output[0]
-        kept.append(node)
+        node.input[:] = [same.get(name, name) for name in node.input]
+        if node.op_type == "Identity" and node.output[0] not in public:
+            same[node.output[0]] = node.input[0]
+        else:
+            kept.append(node)
     del graph.node[:]
-    graph.node.extend([*needed.values(), *kept])
+    graph.node.extend(kept)
+
+
+def _fold_constants(graph: Any) -> None:
+    """What follows from constants alone, as borders' sizes do, becomes one."""
+    values: dict[str, NDArray[Any]] = {}  # by the name of a tensor
+    kept = []
+    for node in graph.node:
+        if (result := _constant(node, values)) is None:
+            kept.append(node)
+        else:
+            values[node.output[0]] = result
+    read = {name for node in kept for name in node.input} | {each.name for each in graph.output}
+    del graph.node[:]
+    graph.node.extend(kept)
+    graph.initializer.extend(
+        numpy_helper.from_array(values[name], name) for name in values if name in read
+    )
+
+
+def _keep_each_once(graph: Any) -> None:
+    """Of equal arrays one is left."""
+    first: dict[bytes, str] = {}
+    names: dict[str, str] = {}
+    kept = []
+    for array in graph.initializer:
+        nameless = TensorProto()
+        nameless.CopyFrom(array)
+        nameless.ClearField("name")
+        held = nameless.SerializeToString(deterministic=True)
+        names[array.name] = first.setdefault(held, array.name)
+        if names[array.name] == array.name:
+            kept.append(array)
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+
+
+def _leave_defaults(graph: Any) -> None:
+    """Attributes that say what holds without them."""
+    for node in graph.node:
+        known = onnx.defs.get_schema(node.op_type, OPSET, node.domain).attributes
+        needed = [
+            each
+            for each in node.attribute
+            if (node.op_type, each.name) not in _INFERRED
+            and not _is_default(each, known[each.name])
+        ]
+        del node.attribute[:]
+        node.attribute.extend(needed)
+
+
+def _is_default(given: Any, known: Any) -> bool:
+    value = helper.get_attribute_value(given)
+    if given.name in _LISTED and len(set(value)) == 1:
+        return bool(value[0] == _LISTED[given.name])
+    default = known.default_value
+    return default.type == given.type and value == helper.get_attribute_value(default)
 
 
 def _constant(node: Any, values: Mapping[str, NDArray[Any]]) -> NDArray[Any] | None:

@@ -26,8 +26,8 @@ from protocol.errors import ConfigError
 
 Floats = NDArray[np.float32]
 BITS: Final = (4, 8)
-# Values that share a scale where a row is longer: the scales then take a 64th of the file.
-BLOCK: Final = 128
+# Values that share a scale where a row is longer: the scales then take a 32nd of what the values do.
+BLOCK: Final = 256
 # Below so many values in a row, blocks would cost more bytes than they save points.
 BLOCKED_MIN: Final = 1_024
 # Eight bits are fine enough for one scale, where a scale for each row would take a hundredth of the file.

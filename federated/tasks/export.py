@@ -70,23 +70,24 @@ class Scattering(nn.Module):
         self.register_buffer("filters", torch.tensor(bank()).reshape(-1, 1, reach, reach))
         rows, columns = (torch.tensor(window((each + 1) // 2, cells)) for each in side)
         self.register_buffer("rows", rows)
-        self.register_buffer("columns", columns.T.contiguous())
+        self.register_buffer("columns", columns)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Both octaves, first and second order, averaged in cells."""
         grey = pixels.permute(0, 3, 1, 2).float().reshape(-1, 1, *self._side) / 255
         half = _halved(grey)
-        fine, coarse = _halved(self._moduli(grey)), self._moduli(half)
+        fine, coarse = _halved(self._moduli(grey, self._side)), self._moduli(half, self._half)
         inner = fine.reshape(-1, 1, *self._half)
-        second = self._moduli(inner).reshape(-1, DIRECTIONS**2, *self._half)
+        second = self._moduli(inner, self._half).reshape(-1, DIRECTIONS**2, *self._half)
         maps = torch.cat([half, fine, coarse, second], dim=1)
-        averaged = torch.sqrt(F.relu(self.rows @ maps @ self.columns))
-        return averaged.reshape(-1, self._features)
+        averaged = self.rows @ (self.columns @ maps.transpose(2, 3)).transpose(2, 3)
+        return torch.sqrt(F.relu(averaged)).reshape(-1, self._features)
 
-    def _moduli(self, images: Tensor) -> Tensor:
+    def _moduli(self, images: Tensor, side: tuple[int, int]) -> Tensor:
         padded = F.pad(images, (REACH,) * 4, mode="replicate")
-        real, imaginary = F.conv2d(padded, self.filters).square().chunk(2, dim=1)
-        return torch.sqrt(real + imaginary)
+        waves = F.conv2d(padded, self.filters).reshape(-1, 2, DIRECTIONS, *side)
+        moduli: Tensor = torch.linalg.vector_norm(waves, dim=1)
+        return moduli
 
 
 def _halved(images: Tensor) -> Tensor:

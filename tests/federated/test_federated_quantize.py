@@ -179,11 +179,54 @@ def test_constants_are_computed_unless_they_are_large() -> None:
     )
     shorten(made)
     onnx.checker.check_model(made)
-    assert [each.op_type for each in made.graph.node] == [
-        *("Constant", "Constant", "ConstantOfShape", "Add", "Mul"),
-    ]
+    assert [each.op_type for each in made.graph.node] == ["ConstantOfShape", "Add", "Mul"]
+    stored = [numpy_helper.to_array(each).tolist() for each in made.graph.initializer]
+    assert stored == [[1, 400], [12.0]]
     x = np.ones((2, 400), np.float32)
     np.testing.assert_array_equal(Model(finished(made, []).SerializeToString()).scores(x), 12 * x)
+
+
+def test_what_goes_without_saying_is_not_said() -> None:
+    """Default attributes, steps that only pass on, an array that is there already: all else stays."""
+    rng = np.random.default_rng(5)
+    weight, pads = rng.normal(size=(4, 1, 3, 3)).astype(np.float32), [1, 1, 1, 1]
+    arrays = [numpy_helper.from_array(weight, name) for name in ("one", "another")]
+    attributes = {"kernel_shape": [3, 3], "group": 1, "dilations": [1, 1], "strides": [1, 1]}
+    nodes = [
+        helper.make_node("Identity", [FEATURES], ["same"]),
+        helper.make_node("Conv", ["same", "one"], ["a"], pads=[0, 0, 0, 0], **attributes),
+        helper.make_node("Conv", ["same", "another"], ["b"], pads=pads, **attributes),
+        helper.make_node(
+            "AveragePool", ["b"], ["c"], kernel_shape=[3, 3], strides=[1, 1], ceil_mode=1
+        ),
+        helper.make_node("Add", ["a", "c"], ["d"]),
+        helper.make_node("Identity", ["d"], [SCORES]),
+    ]
+    side = [None, 1, 9, 9]
+    graph = helper.make_graph(
+        nodes,
+        "model",
+        [helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, side)],
+        [helper.make_tensor_value_info(SCORES, TensorProto.FLOAT, [None, 4, 7, 7])],
+        arrays,
+    )
+    made = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
+    )
+    x = rng.normal(size=(2, 1, 9, 9)).astype(np.float32)
+    before = Model(made.SerializeToString()).scores(x)
+    shorten(made)
+    onnx.checker.check_model(made)
+    said = [(each.op_type, [a.name for a in each.attribute]) for each in made.graph.node]
+    assert said == [
+        ("Conv", []),
+        ("Conv", ["pads"]),
+        ("AveragePool", ["ceil_mode", "kernel_shape"]),
+        ("Add", []),
+        ("Identity", []),
+    ]
+    assert len(made.graph.initializer) == 1
+    np.testing.assert_allclose(Model(made.SerializeToString()).scores(x), before, rtol=1e-6)
 
 
 def test_what_is_used_as_something_else_too_is_left_alone() -> None:
