@@ -32,6 +32,7 @@ AUDIT_BIN := $(CURDIR)/.tools/bin:$(CURDIR)/$(AUDIT)/bin
 FORMATS := .tools/formats
 # An accountant of privacy to compare ours with.
 ACCOUNTING := .tools/accounting
+SIMULATION := .tools/simulation
 PEER_MODULES := tests/javascript/node_modules/.installed
 
 # With it every process compiles all of our files anew: the demo takes twice as long, and tests run out of time.
@@ -39,7 +40,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-federated coverage coverage-protocol explore mutants check types format protos \
-    lock sbom audit javascript contracts-test contracts-test-deep contracts-build slither halmos accounting round-trip bench clean
+    lock sbom audit javascript contracts-test contracts-test-deep contracts-build slither halmos accounting simulation round-trip bench clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -86,7 +87,7 @@ types: $(STAMP) $(TRAINING_STAMP) ## Types only
 	$(BIN)/mypy
 	$(BIN)/mypy --cache-dir .mypy_cache/federated --python-executable $(TRAINING_BIN)/python \
 	    $$(find federated node/training coordinator/training tests/federated -name '*.py') \
-	    tests/federated_lab*.py tests/training_lab.py benchmarks/training.py benchmarks/federated*.py benchmarks/correlated_noise.py benchmarks/simulated_clients.py \
+	    tests/federated_lab*.py tests/training_lab.py benchmarks/training.py benchmarks/federated*.py benchmarks/correlated_noise.py benchmarks/simulated_*.py benchmarks/stock_flower/fedavg.py \
 	    benchmarks/attacks.py benchmarks/robustness.py commonhold/cli/federated*.py commonhold/cli/model.py commonhold/cli/model_log.py
 
 format: $(STAMP) ## Format the code
@@ -126,6 +127,9 @@ halmos: $(AUDIT)/.installed ## Prove what no signature can change (several minut
 
 accounting: $(STAMP) $(ACCOUNTING)/.installed ## See that no epsilon is below another accountant's (minutes)
 	$(BIN)/python -m benchmarks.privacy_oracle
+
+simulation: $(TRAINING_STAMP) $(SIMULATION)/.installed ## A thousand clients in one process, and in Flower's simulation by Ray (minutes)
+	PYTHONPATH=.:$(SIMULATION) $(TRAINING_BIN)/python -m benchmarks.simulated_in_ray
 
 round-trip: $(STAMP) $(FORMATS)/.installed ## See that no format loses anything, by its own tools (needs a gigabyte of them)
 	$(BIN)/python -m benchmarks.round_trip
@@ -167,6 +171,11 @@ $(TRAINING_VENV)/.locked: requirements-federated.lock requirements-build.lock
 $(ACCOUNTING)/.installed: benchmarks/requirements-accounting.txt
 	$(PYTHON) -m venv $(ACCOUNTING)
 	$(ACCOUNTING)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+$(SIMULATION)/.installed: benchmarks/requirements-simulation.txt $(TRAINING_STAMP)
+	rm -rf $(SIMULATION)
+	$(TRAINING_BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(SIMULATION) -r $<
 	@touch $@
 
 $(FORMATS)/.installed: benchmarks/requirements-formats.txt

@@ -1,6 +1,7 @@
 """Training as it is deployed: processes, TLS and a log, beside the same rounds in one process.
 
     python -m benchmarks.deployment              wall time, a round's overhead, memory of a partner
+    python -m benchmarks.deployment --stock      the same beside stock Flower: SuperNodes and `flwr run`
     python -m benchmarks.deployment --kills 60   SIGKILL of every process of a job, at any time
 
 It starts a network of its own and needs both environments: run it where `commonhold` is, as the tests are. A
@@ -47,17 +48,26 @@ STEP_SECONDS_MAX: Final = 8.0
 SEED: Final = 6
 
 
-def run() -> dict[str, Any]:
+def run(*, stock: bool = False) -> dict[str, Any]:
     """Wall times, memory, processor time and overhead of a job of four partners and ten rounds."""
     with _network(PARTNERS, IMAGES) as net:
-        alone = _in_one_process()
+        alone = _by_training("deployment_alone")
         deployed = _deployed(net)
     seconds = deployed["rounds_seconds"]
+    beside = _by_training("deployment_stock") if stock else None
     return {
         "one_process": alone,
         "deployed": deployed,
         "wall_ratio_to_one_process": round(seconds / alone["rounds_seconds"], 2),
         "overhead_seconds_a_round": round((seconds - alone["rounds_seconds"]) / ROUNDS, 3),
+        **(_beside(beside, deployed) if beside else {}),
+    }
+
+
+def _beside(stock: dict[str, Any], deployed: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "stock_flower": stock,
+        "wall_ratio_to_stock": round(deployed["rounds_seconds"] / stock["rounds_seconds"], 3),
     }
 
 
@@ -73,13 +83,13 @@ def _network(partners: int, images: int) -> Iterator[Net]:
 # ---- side by side ----
 
 
-def _in_one_process() -> dict[str, Any]:
-    """The same partners and rounds over a LocalGrid, in a process of the environment for training."""
+def _by_training(module: str) -> dict[str, Any]:
+    """The same partners and rounds in another way, by a benchmark of the environment for training."""
     python = training_command().parent / "python"
     numbers = map(str, (ROUNDS, PARTNERS, IMAGES))
     done = subprocess.run(
-        [str(python), "-m", "benchmarks.deployment_alone", *numbers],
-        capture_output=True,
+        [str(python), "-m", f"benchmarks.{module}", *numbers],
+        stdout=subprocess.PIPE,
         check=True,
         text=True,
     )
@@ -269,9 +279,10 @@ def main() -> None:
     """Runs what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=0)
+    parser.add_argument("--stock", action="store_true")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    figures = _killed(arguments.kills) if arguments.kills else run()
+    figures = _killed(arguments.kills) if arguments.kills else run(stock=arguments.stock)
     if arguments.json:
         json.dump(figures, sys.stdout)
     else:

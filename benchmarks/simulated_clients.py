@@ -1,5 +1,8 @@
 """A thousand clients in one process: twenty of them in each of fifty rounds, over the grid that tests use.
 
+    python -m benchmarks.simulated_clients      seconds, and memory after some rounds and after all
+    make simulation                             the same, and beside it Flower's own simulation, by Ray
+
 Each has five digits of its own, its noise and its app; the rounds' sums are added up as they are, since no
 committee of a job has a thousand candidates (a job has 256 partners). What it shows is that memory does not
 grow with the rounds, and what a round costs. Runs in the environment for training.
@@ -9,6 +12,8 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,23 +44,25 @@ SPEC: Final = spec(
 )
 
 
+Asked = Callable[[int, Task, list[int]], list[Words]]
+"""What these clients answer to a round's task."""
+
+
 def run() -> dict[str, Any]:
     """Seconds, and memory after some rounds and after all."""
     grid = LocalGrid({_key(number): _app(number) for number in range(CLIENTS)})
     people = {_key(number): PersonId(number.to_bytes(32, "big")) for number in range(CLIENTS)}
-    chance = random.Random(1)
-    weights, aggregator = BLANK, Aggregator(SPEC, BLANK)
-    memory, begun = {}, time.perf_counter()
-    for round_ in range(1, ROUNDS + 1):
-        task = Task(SPEC.job_id, round_, encode(weights))
-        drawn = chance.sample(sorted(people), SAMPLE)
-        asked = dict.fromkeys(
-            (people[key] for key in drawn),
-            lambda node, ttl, task=task: task_message(task, node, ttl),
+
+    def asked(round_: int, task: Task, drawn: list[int]) -> list[Words]:
+        questions = dict.fromkeys(
+            (people[_key(number)] for number in drawn),
+            lambda node, ttl: task_message(task, node, ttl),
         )
-        got = ask(grid, Roster(people), asked, _words, needed=SAMPLE, seconds=60)
-        total = sum(got.accepted.values(), start=ring_of(SPEC).zeros(SPEC.values))
-        weights = aggregator.step(from_ring(total, SPEC, round_), len(got.accepted))
+        got = ask(grid, Roster(people), questions, words_of, needed=SAMPLE, seconds=60)
+        return list(got.accepted.values())
+
+    memory, begun = dict[int, float](), time.perf_counter()
+    for round_ in rounds(asked):
         memory[round_] = _rss_mib()
     return {
         "clients": CLIENTS,
@@ -66,26 +73,46 @@ def run() -> dict[str, Any]:
     }
 
 
+def rounds(asked: Asked) -> Iterator[int]:
+    """All of them, each with clients that are drawn anew."""
+    chance, weights, aggregator = random.Random(1), BLANK, Aggregator(SPEC, BLANK)
+    for round_ in range(1, ROUNDS + 1):
+        task = Task(SPEC.job_id, round_, encode(weights))
+        words = asked(round_, task, chance.sample(range(CLIENTS), SAMPLE))
+        assert len(words) == SAMPLE, "somebody did not answer"
+        total = sum(words, start=ring_of(SPEC).zeros(SPEC.values))
+        weights = aggregator.step(from_ring(total, SPEC, round_), SAMPLE)
+        yield round_
+
+
 def _app(number: int) -> ClientApp:
-    app, partner = ClientApp(), _partner(number)
+    app, partner = ClientApp(), partner_of(number)
 
     @app.train()
     def train(message: Message, _: Context) -> Message:
-        task = read_task(message)
-        update = partner.update(task.round, decode(BLANK, task.base))
-        packed = ring_of(SPEC).pack(update.words)
-        return reply_message(Reply(task.job_id, task.round, packed, b""), message)
+        return answer(partner, message)
 
     return app
 
 
-def _partner(number: int) -> Partner:
+def answer(partner: Partner, message: Message) -> Message:
+    """Its update for this round."""
+    task = read_task(message)
+    update = partner.update(task.round, decode(BLANK, task.base))
+    packed = ring_of(SPEC).pack(update.words)
+    return reply_message(Reply(task.job_id, task.round, packed, b""), message)
+
+
+@lru_cache(CLIENTS)
+def partner_of(number: int) -> Partner:
+    """A client with its digits, and with what it has made of them."""
     digits = load_digits()
     mine = (np.arange(IMAGES) + number * IMAGES) % len(digits)
     return Partner(SPEC, TASK, shared(digits.images[mine], digits.labels[mine]), lambda _: 1)
 
 
-def _words(_: PersonId, message: Message) -> Words:
+def words_of(_: PersonId, message: Message) -> Words:
+    """What a client answered."""
     reply = read_reply(message)
     assert isinstance(reply, Reply), "the task has no fixed values"
     return ring_of(SPEC).unpack(reply.hidden, SPEC.values)

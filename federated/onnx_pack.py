@@ -176,7 +176,7 @@ def _is_default(given: Any, known: Any) -> bool:
     if given.name in _LISTED and len(set(value)) == 1:
         return bool(value[0] == _LISTED[given.name])
     default = known.default_value
-    return default.type == given.type and value == helper.get_attribute_value(default)
+    return bool(default.type == given.type and value == helper.get_attribute_value(default))
 
 
 def _constant(node: Any, values: Mapping[str, NDArray[Any]]) -> NDArray[Any] | None:

@@ -64,7 +64,7 @@ class Scattering(nn.Module):
     def __init__(self, side: tuple[int, int], colours: int, cells: int) -> None:
         super().__init__()
         # Sizes are numbers here, not read off a tensor: a graph would compute them again for each picture.
-        self._side, self._half = side, tuple((each + 1) // 2 for each in side)
+        self._side, self._half = side, ((side[0] + 1) // 2, (side[1] + 1) // 2)
         self._features = colours * CHANNELS * cells**2
         reach = 2 * REACH + 1
         self.register_buffer("filters", torch.tensor(bank()).reshape(-1, 1, reach, reach))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 import pytest
@@ -191,7 +193,12 @@ def test_what_goes_without_saying_is_not_said() -> None:
     rng = np.random.default_rng(5)
     weight, pads = rng.normal(size=(4, 1, 3, 3)).astype(np.float32), [1, 1, 1, 1]
     arrays = [numpy_helper.from_array(weight, name) for name in ("one", "another")]
-    attributes = {"kernel_shape": [3, 3], "group": 1, "dilations": [1, 1], "strides": [1, 1]}
+    attributes: dict[str, Any] = {
+        "kernel_shape": [3, 3],
+        "group": 1,
+        "dilations": [1, 1],
+        "strides": [1, 1],
+    }
     nodes = [
         helper.make_node("Identity", [FEATURES], ["same"]),
         helper.make_node("Conv", ["same", "one"], ["a"], pads=[0, 0, 0, 0], **attributes),

@@ -127,7 +127,7 @@ TRAINING_BENCHMARKS = (
         "privacy_oracle",
         "robustness",
     ),
-    *("secure_sums", "simulated_clients", "training"),
+    *("secure_sums", "simulated_clients", "simulated_in_ray", "stock_flower", "training"),
 )
 
 
