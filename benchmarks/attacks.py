@@ -1,4 +1,4 @@
-"""Attacks on a model with and without privacy: who was among its examples?
+"""Attacks on a model with and without privacy: who was among its examples, and which one is missing?
 
     python -m benchmarks.attacks [--data mnist.npz]
 
@@ -22,14 +22,15 @@ from federated.attacks import by_likelihood, by_loss, losses, nearest_to_weights
 from federated.data import IMAGE, LABEL, Column, Kind, Table, column_array
 from federated.privacy import noise_multiplier_for
 from federated.recipe import Recipe
-from federated.shadows import trainer
+from federated.reconstruction import reconstruct
+from federated.shadows import retrainer, trainer
 from federated.spec import TrainingSpec
 from federated.tasks.registry import made, options_of
 from federated.tasks.task import initial_weights
 
 DELTA: Final = 1e-5
 EPSILON: Final = 3.0  # beside 8, and no privacy
-# Sixteen models more, for each of these.
+# Ninety models more, for each of these.
 WITH_SHADOWS: Final = ("epsilon 3", "no privacy")
 EXAMPLES_MAX: Final = 10_000  # of each side
 
@@ -76,6 +77,10 @@ def run(path: Path | None = None) -> dict[str, object]:
         row: dict[str, object] = {"loss": asdict(by_loss(*said))}
         if name in WITH_SHADOWS:
             row["likelihood"] = asdict(by_likelihood(task, weights, members, others, train))
+        if name in WITH_SHADOWS:
+            quiet = retrainer(task, spec, start, each)
+            named = reconstruct(task, weights, members, others, quiet)
+            row["reconstruction"] = asdict(named) if named else None
         near = nearest_to_weights(task, weights, members, others)
         row["nearest to weights"] = asdict(near) if near else None
         row["accuracy, others"] = task.metric(

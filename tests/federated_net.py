@@ -43,10 +43,10 @@ class Net:
         self._digits = load_digits()
         self._order = np.random.default_rng(3).permutation(len(self._digits))
         self.held_back = self.folder / "held-back"
-        self._write(self.held_back, 50, 0)
+        self.write(self.held_back, 50, 0)
         for number in range(partners):
             node = self.lab.node(f"partner-{number}")
-            self._write(self.data(node), images, 50 + images * number)
+            self.write(self.data(node), images, 50 + images * number)
             self.partners.append(node)
 
     def data(self, node: Node) -> Path:
@@ -128,6 +128,7 @@ class Net:
             assert time.monotonic() < deadline, f"waited in vain for {rounds} rounds"
             time.sleep(POLL_SECONDS)
 
-    def _write(self, folder: Path, count: int, start: int) -> None:
+    def write(self, folder: Path, count: int, start: int) -> None:
+        """So many digits, from this place on in the order that all are dealt in."""
         mine = self._order[start:][:count]
         write_folder(folder, self._digits.images[mine], self._digits.labels[mine])

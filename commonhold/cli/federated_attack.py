@@ -14,7 +14,7 @@ from commonhold.cli.output import JsonFlag, Printed, emit, guarded, table
 from commonhold.cli.training import go_on_in_training
 
 if TYPE_CHECKING:
-    from federated.attacks import Attack, Nearest
+    from coordinator.training.attacking import Found
 
 
 def register(app: typer.Typer) -> None:
@@ -34,14 +34,15 @@ def attack(
     ],
     directory: HomeOption = None,
     shadows: Annotated[
-        bool, typer.Option(help="Train shadow models too: slower, and a better attack.")
+        bool, typer.Option(help="Train models like it too: slower, and better attacks.")
     ] = True,
     as_json: JsonFlag = False,
 ) -> None:
     """Try on a model what an attacker would: is somebody's example among those that it learned from?
 
     For the operator, on data that one may use for it. An AUC is the chance that a member ranks before
-    another example: 0.5 is a coin. What fails shows little; epsilon bounds every attack.
+    another example: 0.5 is a coin. Of linear models, whoever knows all other members also names a
+    missing one from a list. What fails shows little; epsilon bounds every attack.
     """
     go_on_in_training()
     from coordinator.config import Home
@@ -52,13 +53,14 @@ def attack(
         "job_id": job_id,
         "attacks": [asdict(each) for each in found.attacks],
         "nearest_to_weights": asdict(found.nearest) if found.nearest else None,
+        "reconstruction": asdict(found.reconstruction) if found.reconstruction else None,
         "epsilon": found.epsilon,
         "delta": found.delta,
     }
-    emit(data, as_json, lambda: _text(found.attacks, found.nearest, found.epsilon, found.delta))
+    emit(data, as_json, lambda: _text(found))
 
 
-def _text(attacks: list[Attack], nearest: Nearest | None, epsilon: float, delta: float) -> Printed:
+def _text(found: Found) -> Printed:
     rows: list[list[object]] = [
         [
             each.name,
@@ -67,12 +69,19 @@ def _text(attacks: list[Attack], nearest: Nearest | None, epsilon: float, delta:
             each.members,
             each.others,
         ]
-        for each in attacks
+        for each in found.attacks
     ]
     columns = ["attack", "AUC", "95 % interval", "members", "others"]
     shown: list[RenderableType] = [table("Was an example among them?", columns, rows)]
-    if nearest is not None:
+    if (nearest := found.nearest) is not None:
         shown.append(
             f"of the {nearest.looked_at} examples nearest to the weights {nearest.members} are members"
         )
-    return [*shown, f"the model has spent epsilon {epsilon:.3f} at delta {delta:g}"]
+    if (named := found.reconstruction) is not None:
+        guessed = named.trials / named.candidates
+        most = named.trials * named.most(found.epsilon, found.delta)
+        shown.append(
+            f"a missing member was named among {named.candidates} examples {named.right} times of "
+            f"{named.trials}: by chance {guessed:.1f}, and epsilon lets anybody be right at most {most:.1f}"
+        )
+    return [*shown, f"the model has spent epsilon {found.epsilon:.3f} at delta {found.delta:g}"]

@@ -19,7 +19,8 @@ from federated.attacks import (
 )
 from federated.data import load
 from federated.model import decode
-from federated.shadows import trainer
+from federated.reconstruction import Reconstruction, reconstruct
+from federated.shadows import retrainer, trainer
 from federated.spec import labels_of, spec_of
 from federated.tasks.registry import task_of
 from federated.tasks.task import blank
@@ -33,6 +34,7 @@ class Found:
 
     attacks: list[Attack]
     nearest: Nearest | None
+    reconstruction: Reconstruction | None
     epsilon: float
     delta: float
 
@@ -58,10 +60,12 @@ def attack_model(
         losses(task.scores(weights, task.inputs(each, weights.fixed)), task.targets(each))
         for each in (inside, outside)
     ]
-    attacks = [by_loss(*said)]
+    attacks, reconstruction = [by_loss(*said)], None
     if with_shadows:
         start = decode(shape, initial_path(home, job_id).read_bytes())
         train = trainer(task, spec, start)
         attacks.append(by_likelihood(task, weights, inside, outside, train))
+        quiet = retrainer(task, spec, start, spec.expected_examples)
+        reconstruction = reconstruct(task, weights, inside, outside, quiet)
     nearest = nearest_to_weights(task, weights, inside, outside)
-    return Found(attacks, nearest, job.epsilon_micro / PPM, spec.delta)
+    return Found(attacks, nearest, reconstruction, job.epsilon_micro / PPM, spec.delta)

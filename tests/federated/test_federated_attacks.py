@@ -17,7 +17,9 @@ from federated.attacks import (
 )
 from federated.data import Table
 from federated.model import Weights
-from federated.shadows import trainer
+from federated.reconstruction import CANDIDATES, TRIALS, Reconstruction, reconstruct
+from federated.shadows import retrainer, trainer
+from federated.spec import TrainingSpec
 from protocol.errors import ConfigError
 from tests.training_lab import BLANK, SPEC, TASK, skewed
 
@@ -86,6 +88,27 @@ def test_shadows_tell_more_than_a_threshold(monkeypatch: pytest.MonkeyPatch) -> 
     assert found.auc > max(0.6, loss.auc - 0.05)
 
 
+@pytest.mark.parametrize(
+    ("job", "least", "most"), [(BY_HEART, TRIALS, TRIALS), (NOISY, 0, TRIALS // 5)]
+)
+def test_who_knows_all_examples_but_one_names_it_unless_there_is_noise(
+    job: TrainingSpec, least: int, most: int
+) -> None:
+    job = replace(job, rounds=20)
+    quiet = retrainer(TASK, job, BLANK, len(MEMBERS))
+    found = reconstruct(TASK, trained(job, MEMBERS), MEMBERS, OTHERS, quiet)
+    assert found is not None
+    assert (found.candidates, found.trials) == (CANDIDATES, TRIALS)
+    assert least <= found.right <= most
+
+
+def test_no_attacker_is_right_more_often_than_epsilon_lets_him() -> None:
+    found = Reconstruction(candidates=50, trials=25, right=1)
+    assert found.most(0.0, 0.0) == pytest.approx(1 / 50)
+    assert found.most(3.0, 1e-5) == pytest.approx(np.exp(3) / 50 + 1e-5)
+    assert found.most(1e6, 0.0) == pytest.approx(1.0)
+
+
 def test_too_few_or_uneven_data_is_refused() -> None:
     require_alike(MEMBERS, OTHERS)
     with pytest.raises(ConfigError, match="tell nothing"):
@@ -96,3 +119,4 @@ def test_too_few_or_uneven_data_is_refused() -> None:
 
 def test_another_model_than_a_linear_head_has_no_directions() -> None:
     assert nearest_to_weights(object(), BLANK, MEMBERS, OTHERS) is None  # type: ignore[arg-type]
+    assert reconstruct(object(), BLANK, MEMBERS, OTHERS, None) is None  # type: ignore[arg-type]

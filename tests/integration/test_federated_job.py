@@ -60,6 +60,7 @@ def test_three_partners_train_a_model(net: Net) -> None:
     assert_private(net)
     assert_shown(net)
     assert_accounted(net.partners[1].home.root)
+    assert_attacked(net)
 
 
 def sha256(raw: bytes) -> bytes:
@@ -90,6 +91,22 @@ def assert_shown(net: Net) -> None:
         ]
     assert [len(view["spending"]) for view in shown] == [0, 1]
     assert shown[1]["spending"][0]["rounds"] == 3
+
+
+def assert_attacked(net: Net) -> None:
+    """The operator tries on the model what others might, with the partners' digits and as many others."""
+    members, others = net.folder / "members", net.folder / "others"
+    net.write(members, 120, 50)
+    net.write(others, 120, 170)
+    found = told(
+        net.lab.home.path,
+        *("attack", "--id", JOB, "--members", str(members), "--others", str(others)),
+    )
+    assert [each["name"] for each in found["attacks"]] == ["loss", "likelihood"]
+    assert all(each["low"] <= 0.55 for each in found["attacks"]), "noise hides who was there"
+    named = found["reconstruction"]
+    assert (named["candidates"], named["trials"]) == (50, 25)
+    assert named["right"] <= 10, "epsilon lets no attacker be right as often"
 
 
 def assert_accounted(home: Path) -> None:
