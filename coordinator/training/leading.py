@@ -1,7 +1,8 @@
 """Leads a job from whatever the log has of it to its end, and never hangs: every wait has a deadline.
 
+    start     a ServerApp loads what it needs meanwhile
     admit     whoever is invited and enrols may connect, until all are there or time is up
-    watch     a ServerApp runs the rounds and logs each; if it or the SuperLink dies, both are started again
+    watch     it runs the rounds and logs each; if it or the SuperLink dies, both are started again
     release   the last model becomes ONNX files and a signed card; the `model` record ends the job
 
 Rule 1: only what the log has counts. A start begins after the last round of it, whoever was killed when.
@@ -55,6 +56,9 @@ DEATHS_MAX: Final = 5
 _SETTINGS_FILE: Final = "settings.json"
 
 log = logging.getLogger(__name__)
+
+App = subprocess.Popen[bytes]
+"""A ServerApp's process."""
 
 OnState = Callable[[Job, int], None]
 """Called with the job, and how many partners have joined."""
@@ -116,8 +120,10 @@ def lead(
     while not _is_trained(operator.state.jobs[job_id]):
         before = operator.state.jobs[job_id]
         try:
+            app = _start(operator, link, job_id)
             _admit(operator, link, job_id, settings.join_seconds, on_state)
-            _train(operator, link, job_id, on_state)
+            link.go()
+            _train(operator, link, app, job_id, on_state)
         except _NoQuorum as missing:
             end_job(operator, job_id, str(missing))
         except StateError as died:
@@ -178,13 +184,25 @@ class _NoQuorum(StateError):
     """Too few joined in time."""
 
 
+def _start(operator: Operator, link: SuperLink, job_id: str) -> App:
+    """A ServerApp that gets ready, and waits for the word that all are there."""
+    home = {ENVIRONMENT_DIRECTORY: str(operator.home.path.absolute())}
+    return link.start(SERVER_APP, CLIENT_APP, job_id, home)
+
+
 def _admit(
-    operator: Operator, link: SuperLink, job_id: str, join_seconds: float, on_state: OnState
+    operator: Operator,
+    link: SuperLink,
+    job_id: str,
+    join_seconds: float,
+    on_state: OnState,
 ) -> None:
     """Lets partners connect as they enrol; waits for nobody once there are rounds."""
     admitted: set[PersonId] = set()
     for state in operator.updates(join_seconds):
         _require_alive(link)
+        if link.app_has_ended:
+            raise StateError("the training process ended by itself before there was a round")
         job = state.jobs[job_id]
         for (_, partner), enrolled in state.partners.scan(job_id):
             if partner not in admitted:
@@ -201,10 +219,8 @@ def _admit(
         )
 
 
-def _train(operator: Operator, link: SuperLink, job_id: str, on_state: OnState) -> None:
+def _train(operator: Operator, link: SuperLink, app: App, job_id: str, on_state: OnState) -> None:
     """Until a ServerApp has run all rounds, or ended the job. Raises StateError if it did neither."""
-    home = {ENVIRONMENT_DIRECTORY: str(operator.home.path.absolute())}
-    app = link.start(SERVER_APP, CLIENT_APP, job_id, home)
     seconds = STEPS_MAX * operator.state.jobs[job_id].terms.round_seconds + ROUND_OVERHEAD_SECONDS
     last, deadline = operator.state.jobs[job_id], time.monotonic() + seconds
     while not _has_ended(app):
@@ -226,7 +242,7 @@ def _train(operator: Operator, link: SuperLink, job_id: str, on_state: OnState) 
         )
 
 
-def _has_ended(app: subprocess.Popen[bytes]) -> bool:
+def _has_ended(app: App) -> bool:
     """Whether it has, now or within a moment."""
     try:
         app.wait(WATCH_SECONDS)

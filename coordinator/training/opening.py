@@ -33,7 +33,7 @@ from federated.recipe import Recipe
 from federated.spec import labels_of, spare_for, spec_of
 from federated.tasks import Task
 from federated.tasks.registry import code_digest, code_version, made, options_of, require_kind
-from federated.tasks.task import initial_weights
+from federated.tasks.task import blank, initial_weights
 from protocol.cohorts import Defence
 from protocol.committee import COMMITTEE_MAX, colluders_of
 from protocol.errors import ConfigError
@@ -165,11 +165,13 @@ def open_job(
         task = task.suited(public, terms.expected_examples)
         require_fits(terms.extras, task, has_public=public is not None)
         held_back = load_held_back(terms.held_back, task)
-        weights = initial_weights(task, terms.task, public)
-        record = _record(operator.state, terms, task, weights, snapshot)
-        replace_file(initial_path(home, terms.job_id), encode(weights))
         settings = Settings(terms.held_back, terms.join_seconds, terms.extras)
-        with SuperLink(folder, terms.host, terms.port, body_bytes(weights)) as link:
+        room = body_bytes(blank(task, terms.task))
+        with SuperLink(folder, terms.host, terms.port, room) as link:  # starts while we compute
+            weights = initial_weights(task, terms.task, public)
+            record = _record(operator.state, terms, task, weights, snapshot)
+            replace_file(initial_path(home, terms.job_id), encode(weights))
+            link.ready()
             record.endpoint, record.tls_certificate = link.endpoint, link.certificate
             settings.keep(folder)
             operator.append("job", record)

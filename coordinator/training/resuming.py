@@ -51,6 +51,7 @@ def resume_job(
         weights = decode(blank(task, spec.task), initial_path(home, job_id).read_bytes())
         checkpoints.find(home, job)  # the ServerApp reads it again
         with _link(folder, job, body_bytes(weights)) as link:
+            link.ready()
             on_open(job)
             return lead(
                 operator,

@@ -7,7 +7,7 @@ the reason; if it is killed, the command that watches starts it again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from flwr.app import Context
@@ -31,6 +31,7 @@ from coordinator.training.jobs import end_job, initial_path, model_folder, weigh
 from coordinator.training.snapshot import measure_on
 from federated.aggregate import Aggregator
 from federated.checkpoint import Checkpoint
+from federated.flower.parent import await_word
 from federated.judging import Jury
 from federated.model import Weights, decode, encode
 from federated.opening import RoundFailed
@@ -51,11 +52,14 @@ app = ServerApp()
 def main(grid: Grid, context: Context) -> None:
     """Runs the job that the run's configuration names; the home is in the environment."""
     with Operator(Home.at(None)) as operator:
-        run_job(operator, str(context.run_config["job-id"]), grid)
+        run_job(operator, str(context.run_config["job-id"]), grid, await_word)
 
 
-def run_job(operator: Operator, job_id: str, grid: Grid) -> None:
-    """The rounds of a job that the log does not have, or its end.
+def run_job(
+    operator: Operator, job_id: str, grid: Grid, await_partners: Callable[[], None]
+) -> None:
+    """The rounds of a job that the log does not have, or its end. All that can be loaded before partners are
+    there is.
 
     Raises Unreachable when the coordinator is down for long, StoreError without the last checkpoint.
     """
@@ -71,6 +75,7 @@ def run_job(operator: Operator, job_id: str, grid: Grid) -> None:
         if kept is not None:
             weights, velocity = decode(empty, kept.weights), kept.velocity
         log = OperatorLog(operator, job_id)
+        await_partners()
         train(grid, log, present, Aggregator(spec, weights, velocity), weights, jury=jury)
     except (ConfigError, Ignore, Reject, StateError) as error:
         end_job(operator, job_id, str(error))

@@ -15,7 +15,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Final, TypeVar
@@ -82,7 +83,8 @@ class _Killed(StateError):
 
 
 class SuperLink:
-    """A running SuperLink. Use it as a context manager; leaving it ends all that it started."""
+    """A context manager: entering it starts the server, which takes its seconds until it is `ready`; leaving
+    it ends all that it started."""
 
     def __init__(
         self, folder: Path, host: str, port: int, body_bytes_max: int = BODY_BYTES_MAX
@@ -99,36 +101,39 @@ class SuperLink:
         self._run_id = 0
         self._server: subprocess.Popen[bytes] | None = None
         self._app: subprocess.Popen[bytes] | None = None
+        self._words: FileIO | None = None  # what the ServerApp is told
 
     @property
     def endpoint(self) -> str:
-        """host:port where partners connect."""
+        """host:port where partners connect, once it is ready."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"{host}:{self.fleet_port}"
 
     def __enter__(self) -> SuperLink:
-        self._start()
+        self._launch()
         return self
+
+    def ready(self) -> None:
+        """Waits until it serves; starts it again, a few times, where somebody kills it meanwhile, or where
+        that of a command that was killed has not noticed yet, and has the port."""
+        for left in reversed(range(START_ATTEMPTS)):
+            try:
+                self._await_start()
+            except (_Killed, ConfigError) as failed:
+                if not left or not (self._is_resumed or isinstance(failed, _Killed)):
+                    raise
+                self._server = None
+            else:
+                return
 
     def restart(self) -> None:
         """Starts it again at the same address, after it or its ServerApp died. Partners connect anew."""
         self._stop()
         self._port = self.fleet_port
-        self._start()
+        self._launch()
+        self.ready()
 
-    def _start(self) -> None:
-        """Starts the server; once more, a few times, where somebody kills it meanwhile, or where that of a
-        command that was killed has not noticed yet, and has the port."""
-        for left in reversed(range(START_ATTEMPTS)):
-            try:
-                self._start_once()
-            except (_Killed, ConfigError) as failed:
-                if not left or not (self._is_resumed or isinstance(failed, _Killed)):
-                    raise
-            else:
-                return
-
-    def _start_once(self) -> None:
+    def _launch(self) -> subprocess.Popen[bytes]:
         shutil.rmtree(self._run_folder, ignore_errors=True)  # of a run that was killed
         self._run_folder.mkdir(mode=0o700, parents=True)
         self._secret = secrets.token_bytes(32)
@@ -137,8 +142,12 @@ class SuperLink:
             *(str(self._run_folder), self._host, str(self._port), str(self._body_bytes_max))
         ]
         self._server = self._spawn("superlink", arguments, {})
+        return self._server
+
+    def _await_start(self) -> None:
+        server = self._server or self._launch()
         try:
-            ports = self._wait_ready(self._server, self._run_folder / READY_FILE)
+            ports = self._wait_ready(server, self._run_folder / READY_FILE)
         except BaseException:
             self._stop()
             raise
@@ -153,6 +162,9 @@ class SuperLink:
         self._stop()
 
     def _stop(self) -> None:
+        if self._words is not None:
+            self._words.close()
+            self._words = None
         for process in (self._app, self._server):
             if process is not None:
                 _end(process)
@@ -176,7 +188,8 @@ class SuperLink:
     def start(
         self, serverapp: str, clientapp: str, job_id: str, environment: Mapping[str, str]
     ) -> subprocess.Popen[bytes]:
-        """Starts a run and its ServerApp; both apps are `module:attribute`, and installed.
+        """Starts a run and its ServerApp; both apps are `module:attribute`, and installed. What takes it time
+        it may do at once; it may wait for a word, which `go` gives.
 
         What the process has to know beside the job's id travels in `environment`: a run's
         configuration is shown to partners. Raises StateError when Flower does not take the run.
@@ -193,14 +206,30 @@ class SuperLink:
         reading, writing = os.pipe()
         with os.fdopen(reading) as stdin:
             self._app = self._spawn("serverapp", arguments, environment, stdin)
-        with os.fdopen(writing, "w") as pipe, _answers("cannot take the run's task"):
-            pipe.write(self._task_token())  # not in argv, where others could read it
+        self._words = FileIO(writing, "w")
+        with _answers("cannot take the run's task"):
+            self._say(self._task_token())  # not in argv, where others could read it
         return self._app
+
+    def go(self) -> None:
+        """The word that a ServerApp may wait for (parent.py)."""
+        self._say("go")
+
+    def _say(self, word: str) -> None:
+        """To a ServerApp; that it has died is seen by `app_has_ended`."""
+        if self._words is not None:
+            with suppress(BrokenPipeError):
+                self._words.write(f"{word}\n".encode())
 
     @property
     def is_alive(self) -> bool:
         """Whether the server runs."""
         return self._server is not None and self._server.poll() is None
+
+    @property
+    def app_has_ended(self) -> bool:
+        """Whether the ServerApp that was started last runs no more."""
+        return self._app is not None and self._app.poll() is not None
 
     def _task_token(self) -> str:
         """The right to be the ServerApp of the run that was just started."""

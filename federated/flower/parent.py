@@ -1,4 +1,4 @@
-"""A process of a job ends with the command that started it, whenever that one dies."""
+"""What a process of a job has of the command that started it: a word, and its end."""
 
 from __future__ import annotations
 
@@ -16,3 +16,9 @@ def end_with(parent_id: int) -> None:
     if os.getppid() != parent_id:
         sys.exit("the command that started this process is gone")
     start_parent_process_monitor(parent_id)
+
+
+def await_word() -> None:
+    """For an app that is ready: until whoever started it says so. Raises EOFError when nobody will."""
+    if not sys.stdin.readline():
+        raise EOFError("whoever started this app has gone")

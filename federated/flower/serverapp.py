@@ -1,7 +1,8 @@
-"""Flower's ServerApp as a process: `python -m federated.flower.serverapp ADDRESS FOLDER PARENT < token`.
+"""Flower's ServerApp as a process: `python -m federated.flower.serverapp ADDRESS FOLDER PARENT < words`.
 
 Stock, a SuperExec polls for tasks and passes their tokens in argv. Whoever started the run holds its
-token already, so this process gets it through a pipe, and one process less polls.
+token already, so this process gets it through a pipe, and one process less polls. An app may wait for a
+second line there: it can get ready while others still do.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def main() -> None:
     run_serverapp(
         runtime_api_address=address,
         log_queue=lines,
-        token=sys.stdin.read().strip(),
+        token=sys.stdin.readline().strip(),
         insecure=False,
         certificates=(folder.parent / CERTIFICATE_FILE).read_bytes(),
         parent_pid=parent_id,

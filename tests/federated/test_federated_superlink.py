@@ -54,6 +54,7 @@ def main(grid, context):
 @pytest.fixture
 def link(tmp_path: Path) -> Iterator[SuperLink]:
     with SuperLink(tmp_path, "127.0.0.1", 0) as running:
+        running.ready()
         yield running
 
 
@@ -275,9 +276,9 @@ def test_a_port_that_is_taken_is_named(link: SuperLink, tmp_path: Path) -> None:
         pytest.raises(
             ConfigError, match=r"cannot start: cannot listen on .*: Address already in use"
         ),
-        SuperLink(folder, "127.0.0.1", link.fleet_port),
+        SuperLink(folder, "127.0.0.1", link.fleet_port) as second,
     ):
-        pass
+        second.ready()
     assert not (folder / "superlink").exists()
 
 
