@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from federated.compress import distilled, pruned
 from federated.data import Table
 from federated.model import Weights
-from federated.onnx_graph import exported_graph, linear_graph, pruned_graph
+from federated.onnx_graph import exported_graph, pruned_graph
 from federated.tasks import LinearTask, Task
 from protocol.errors import ConfigError
 
@@ -58,24 +58,18 @@ def require_fits(extras: Extras, task: Task, *, has_public: bool) -> None:
         )
 
 
-def export(task: Task, weights: Weights, fed: NDArray[Any]) -> Any:
-    """The whole model as an ONNX graph in single floats; `fed` shows what it takes."""
-    if _is_head(task):
-        return _head(weights)
-    return exported_graph(task.network(weights), fed[:1], weights.labels)
-
-
 def exports(
     task: Task, weights: Weights, held_back: Table, extras: Extras, public: Table | None = None
 ) -> list[Exported]:
     """All graphs that are shipped, the model first. Raises ConfigError for extras that do not fit."""
     require_fits(extras, task, has_public=public is not None)
     fed = task.feed(held_back, weights.fixed)
-    made = [Exported("model", export(task, weights, fed), fed, task.spread(weights))]
+    made = [Exported("model", task.graph(weights, fed[:1]), fed, task.spread(weights))]
     if isinstance(task, LinearTask):
         inputs = task.inputs(held_back, weights.fixed)
         if not _is_head(task):
-            made.append(Exported("head", _head(weights), inputs))
+            head = LinearTask.graph(task, weights, inputs)
+            made.append(Exported("head", head, inputs))
         if extras.prune_percent:
             weight, bias = weights.arrays["weight"], weights.arrays.get("bias")
             kept = pruned(weight, extras.prune_percent)
@@ -87,12 +81,8 @@ def exports(
 
 
 def _is_head(task: Task) -> bool:
-    """Whether the exported model is a linear head, with features computed outside of it."""
-    return isinstance(task, LinearTask) and type(task).network is LinearTask.network
-
-
-def _head(weights: Weights) -> Any:
-    return linear_graph(weights.arrays["weight"], weights.arrays.get("bias"), weights.labels)
+    """Whether the shipped model is a linear head, with features computed outside of it."""
+    return isinstance(task, LinearTask) and type(task).graph is LinearTask.graph
 
 
 def _student(task: Task, weights: Weights, public: Table) -> Any:

@@ -1,4 +1,5 @@
-"""Models as ONNX graphs: a linear head over features is written here, a torch module is exported.
+"""Models as ONNX graphs: a linear head over features is written here, a torch module is exported. Pictures'
+own graph is in federated/tasks/picture_graph.py.
 
 Names of inner tensors and what tools leave behind would be a tenth of a small file: graphs are stripped of
 both. The labels travel with the model, one a line: names have no line breaks.
@@ -34,19 +35,21 @@ def linear_graph(
     weight: NDArray[np.float32], bias: NDArray[np.float32] | None, labels: Sequence[str]
 ) -> Any:
     """`features` (n, d) float32 -> `scores` (n, k) float32: weight (k, d) times features, plus bias (k,)."""
-    columns = np.ascontiguousarray(
-        weight.T
-    )  # as the operations have it by default: attributes take bytes
+    # As the operations have it by default: attributes take bytes.
+    columns = np.ascontiguousarray(weight.T)
     arrays = [columns] if bias is None else [columns, bias]
     stored = [numpy_helper.from_array(a, name) for a, name in zip(arrays, "wb", strict=False)]
     head = helper.make_node("Gemm", [FEATURES, *(a.name for a in stored)], [SCORES])
-    graph = helper.make_graph(
-        [head],
-        "model",
-        [helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, [None, weight.shape[1]])],
-        [helper.make_tensor_value_info(SCORES, TensorProto.FLOAT, [None, weight.shape[0]])],
-        stored,
-    )
+    takes = helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, [None, weight.shape[1]])
+    return model_of([head], takes, len(weight), stored, labels)
+
+
+def model_of(
+    nodes: Sequence[Any], takes: Any, outputs: int, arrays: Sequence[Any], labels: Sequence[str]
+) -> Any:
+    """A model of nodes and arrays, that gives `scores` (n, outputs)."""
+    gives = helper.make_tensor_value_info(SCORES, TensorProto.FLOAT, [None, outputs])
+    graph = helper.make_graph(nodes, "model", [takes], [gives], arrays)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
     return finished(model, labels)
 

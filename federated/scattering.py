@@ -8,7 +8,7 @@ on good fixed features is worth more under differential privacy than a network t
 Boneh, ICLR 2021).
 
 One bank of filters serves both octaves: the coarser one looks at the halved picture. All of it are matrix
-products over 7 x 7 neighbourhoods, so that a network of convolutions computes the same (tasks/export.py).
+products over 7 x 7 neighbourhoods, so that convolutions compute the same (tasks/picture_graph.py).
 """
 
 from __future__ import annotations

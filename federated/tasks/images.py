@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,6 @@ from federated.scattering import CHANNELS, SIDE_MIN, scattering
 from federated.tasks.strokes import drawn
 from federated.tasks.task import Inputs, LinearTask, Places, Targets
 from protocol.errors import ConfigError
-
-if TYPE_CHECKING:
-    from torch import nn
 
 SIDE_MAX: Final = 256
 CELLS_MAX: Final = 16
@@ -173,16 +170,17 @@ class Images(LinearTask):
         return found.reshape(len(found), self._scattered)
 
     def feed(self, table: Table, _: Mapping[str, Array]) -> Inputs:
-        """(n, height, width, colours) uint8: the exported model takes pixels."""
+        """(n, height, width, colours) uint8: the shipped model takes pixels."""
         return table[IMAGE]
 
-    def network(self, weights: Weights) -> nn.Module:
+    def graph(self, weights: Weights, _: Inputs) -> Any:
         """From pixels to scores; the whitening is a part of the head."""
-        from federated.tasks.export import Scattering, pictures_network
+        from federated.tasks.picture_graph import Pictures, picture_graph
 
-        scatter = Scattering((self.height, self.width), self.colours, self.cells)
+        side, groups = (self.height, self.width), GROUPS * self.colours
+        pictures = Pictures(side, self.colours, self.cells, groups, _LEAST_DEVIATION)
         weight, bias = weights.arrays["weight"], weights.arrays["bias"]
-        return pictures_network(scatter, GROUPS * self.colours, weight, bias, weights.fixed)
+        return picture_graph(pictures, weight, bias, weights.fixed, weights.labels)
 
     def spread(self, weights: Weights) -> NDArray[np.float32] | None:
         """(cells of all channels, dims): whitening divides by how far pictures go in each direction."""

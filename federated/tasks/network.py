@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -64,6 +64,12 @@ class NetworkTask(Task):
         state = {name: torch.tensor(array) for name, array in weights.arrays.items()}
         self._module.load_state_dict(state, strict=False)
         return self._module.eval()
+
+    def graph(self, weights: Weights, fed: Inputs) -> Any:
+        """As torch exports it."""
+        from federated.onnx_graph import exported_graph
+
+        return exported_graph(self.network(weights), fed, weights.labels)
 
     def clipped_sum(
         self,

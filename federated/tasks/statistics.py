@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,6 @@ from federated.recipe import Recipe
 from federated.statistics import bound, columns, encode, size, total
 from federated.tasks.task import Inputs, Places, Scores, Targets, Task
 from protocol.errors import ConfigError
-
-if TYPE_CHECKING:
-    from torch import nn
 
 ANSWER = "answer"
 
@@ -91,7 +88,7 @@ class Statistics(Task):
         """An answer scores nothing."""
         return np.zeros((len(inputs), 1), np.float32)
 
-    def network(self, weights: Weights) -> nn.Module:
+    def graph(self, weights: Weights, fed: Inputs) -> Any:
         """Raises ConfigError: an answer is read, and not run."""
         raise ConfigError("an answer is no model", "read its answer.json")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,6 @@ from federated import linear
 from federated.data import LABEL, Column, Table
 from federated.model import Array, Shapes, Weights, zeros
 from federated.recipe import Recipe
-
-if TYPE_CHECKING:
-    from torch import nn
 
 Inputs = NDArray[Any]  # (n, ...): what a model is trained on, example by example
 Targets = NDArray[np.int64]  # (n, ...): what it should say
@@ -107,16 +104,17 @@ class Task(ABC):
         """Raises ConfigError where one example's gradient cannot be told from another's."""
 
     @abstractmethod
-    def network(self, weights: Weights) -> nn.Module:
-        """The whole model as a module, from what `feed` gives to scores: what is exported."""
+    def graph(self, weights: Weights, fed: Inputs) -> Any:
+        """The whole model as an onnx.ModelProto, from what `feed` gives, as `fed` (1, ...) shows, to scores:
+        what is shipped."""
 
     def spread(self, _: Weights) -> NDArray[np.float32] | None:
-        """(columns, directions): how the inputs of the exported network's matrix of so many columns vary,
-        where the model itself tells."""
+        """(columns, directions): how the inputs of the graph's matrix of so many columns vary, where the
+        model itself tells."""
         return None
 
     def feed(self, table: Table, fixed: Mapping[str, Array]) -> Inputs:
-        """(n, ...): what the exported model is given."""
+        """(n, ...): what the shipped model is given."""
         return self.inputs(table, fixed)
 
     def recipe(self, examples: int, epsilon: float) -> Recipe:
@@ -165,11 +163,11 @@ class LinearTask(Task):
         weight, bias = weights.arrays["weight"], weights.arrays.get("bias")
         return linear.scores(weight, bias, inputs).astype(np.float32)
 
-    def network(self, weights: Weights) -> nn.Module:
+    def graph(self, weights: Weights, _: Inputs) -> Any:
         """The head alone: features are computed by this code, wherever it runs."""
-        from federated.tasks.export import head
+        from federated.onnx_graph import linear_graph
 
-        return head(weights.arrays["weight"], weights.arrays.get("bias"))
+        return linear_graph(weights.arrays["weight"], weights.arrays.get("bias"), weights.labels)
 
 
 def blank(task: Task, name: str) -> Weights:
