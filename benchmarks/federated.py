@@ -57,7 +57,7 @@ SEEDS: Final = 3
 PLACE: Final = "place"
 TIMED: Final = 750  # examples, of a partner's round
 SMALL: Final = (8, 4)  # bits of an uploaded value
-DRAWN_DIMS: Final = 300  # without public pictures: strokes are as many as one likes
+DRAWN_DIMS: Final = 400  # without public pictures: strokes are as many as one likes
 AWAY: Final = 2  # partners, of those whose sum is checked
 
 
