@@ -1,5 +1,7 @@
-"""federated/tasks/images.py as a graph: from pixels to scores. Written node by node: asking torch for it would
-take every release its import, and leave more behind than the graph needs.
+"""federated/tasks/images.py as a graph: from pixels to scores.
+
+It is written node by node: asking torch for it would take every release its import, and leave more behind
+than the graph needs.
 """
 
 from __future__ import annotations
