@@ -1,6 +1,6 @@
 """What a trained model is shipped as: one graph for each way to ask it.
 
-    model    takes what people have, where the task exports its features too (pixels), or else features
+model    takes what people have, where the task ships its features too (pixels), or else features
 head     takes the task's features: for whoever computes them anyway, and much smaller
 pruned   the head, on the features that weigh most
 student  a small network that learned from public examples what the model says of them

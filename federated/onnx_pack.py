@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import AttributeProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from federated.quantize import Quantized, bits_of, quantize
@@ -82,8 +82,11 @@ def packed(model: Any, precision: Precision, spread: NDArray[np.float32] | None 
 
 def shorten(model: Any) -> None:
     """Computes what is constant, gives inner tensors the shortest names, and takes off what goes without
-    saying or what tools leave."""
+    saying or what tools leave. A graph with branches is left as it is: they read names of the outer one."""
     graph = model.graph
+    kinds = {attribute.type for node in graph.node for attribute in node.attribute}
+    if kinds & {AttributeProto.GRAPH, AttributeProto.GRAPHS}:
+        return
     _skip_identities(graph)
     _fold_constants(graph)
     _keep_each_once(graph)
@@ -160,12 +163,14 @@ def _keep_each_once(graph: Any) -> None:
 def _leave_defaults(graph: Any) -> None:
     """Attributes that say what holds without them."""
     for node in graph.node:
+        if not onnx.defs.has(node.op_type, node.domain):
+            continue  # a runtime's own operation
         known = onnx.defs.get_schema(node.op_type, OPSET, node.domain).attributes
         needed = [
             each
             for each in node.attribute
             if (node.op_type, each.name) not in _INFERRED
-            and not _is_default(each, known[each.name])
+            and not _is_default(each, known.get(each.name))
         ]
         del node.attribute[:]
         node.attribute.extend(needed)
@@ -175,6 +180,8 @@ def _is_default(given: Any, known: Any) -> bool:
     value = helper.get_attribute_value(given)
     if given.name in _LISTED and len(set(value)) == 1:
         return bool(value[0] == _LISTED[given.name])
+    if known is None:
+        return False
     default = known.default_value
     return bool(default.type == given.type and value == helper.get_attribute_value(default))
 
@@ -245,6 +252,6 @@ def _scale(name: str, found: Quantized, axis: int) -> tuple[Any, dict[str, Any]]
         return numpy_helper.from_array(found.scales.reshape(()), name), {}
     if not found.block:
         stored = numpy_helper.from_array(found.scales.ravel(), name)
-        return stored, {} if axis == 1 else {"axis": axis}  # 1 goes without saying
+        return stored, {"axis": axis}
     scales = np.ascontiguousarray(found.scales if axis == 0 else found.scales.T)
     return numpy_helper.from_array(scales, name), {"axis": 1 - axis, "block_size": found.block}

@@ -1,11 +1,11 @@
 """What the best-informed attacker makes of a model: who knows all of its examples but one, and a list that
 has the missing one.
 
-He trains the model again without noise, for each of the candidates, and says the one whose model is nearest
-to the released one (Balle, Cherubin and Hayes, Reconstructing Training Data with Informed Adversaries, IEEE
-S&P 2022). Whoever guesses is right once in as many times as there are candidates. Under (epsilon, delta) no
-attacker is right more often than e^epsilon times that, plus delta: without the example each candidate is as
-likely to be said as the list makes it, and with it hardly likelier.
+He trains the model again without noise, finds how far each candidate moves it, and says the one that leads
+nearest to the released one (Balle, Cherubin and Hayes, Reconstructing Training Data with Informed
+Adversaries, IEEE S&P 2022). Whoever guesses is right once in as many times as there are candidates. Under
+(epsilon, delta) no attacker's chance is larger than e^epsilon times that, plus delta: without the example
+each candidate is as likely to be said as the list makes it, and with it hardly likelier.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from federated.tasks import LinearTask, Task
 # A model for each of both: some minutes for ten thousand examples.
 CANDIDATES: Final = 50
 TRIALS: Final = 25
+# Of the examples that a job expected: an attacker who knows fewer trains another model.
+KNOWN_PPM_MIN: Final = 900_000
 
 Floats = NDArray[np.float64]
 
@@ -38,7 +40,7 @@ class Reconstruction:
     right: int
 
     def most(self, epsilon: float, delta: float) -> float:
-        """In which part of the trials any attacker may be right under this privacy; 1: it says nothing."""
+        """How large any attacker's chance may be in a trial under this privacy; 1: it says nothing."""
         return min(1.0, math.exp(min(epsilon, math.log(self.candidates))) / self.candidates + delta)
 
 

@@ -144,7 +144,7 @@ def _require_equal(trained: Scores, exported: Scores, path: Path) -> None:
     if np.abs(trained - exported).max() > _ROUNDING * max(1.0, float(np.abs(trained).max())):
         raise StateError(
             f"{path.name} does not compute what the trained model computes",
-            "do not ship it; check the versions of torch, onnx and onnxruntime",
+            "do not ship it; check the versions of onnx, onnxruntime and, of a network, torch",
         )
 
 

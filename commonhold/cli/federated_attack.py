@@ -41,8 +41,8 @@ def attack(
     """Try on a model what an attacker would: is somebody's example among those that it learned from?
 
     For the operator, on data that one may use for it. An AUC is the chance that a member ranks before
-    another example: 0.5 is a coin. Of linear models, whoever knows all other members also names a
-    missing one from a list. What fails shows little; epsilon bounds every attack.
+    another example: 0.5 is a coin. Of linear models, whoever knows all other members, if --members
+    are all, also names a missing one from a list. What fails shows little; epsilon bounds every attack.
     """
     go_on_in_training()
     from coordinator.config import Home
@@ -54,6 +54,7 @@ def attack(
         "attacks": [asdict(each) for each in found.attacks],
         "nearest_to_weights": asdict(found.nearest) if found.nearest else None,
         "reconstruction": asdict(found.reconstruction) if found.reconstruction else None,
+        "known_ppm": found.known_ppm,
         "epsilon": found.epsilon,
         "delta": found.delta,
     }
@@ -61,6 +62,8 @@ def attack(
 
 
 def _text(found: Found) -> Printed:
+    from federated.reconstruction import KNOWN_PPM_MIN
+
     rows: list[list[object]] = [
         [
             each.name,
@@ -81,7 +84,12 @@ def _text(found: Found) -> Printed:
         guessed = named.trials / named.candidates
         most = named.trials * named.most(found.epsilon, found.delta)
         shown.append(
-            f"a missing member was named among {named.candidates} examples {named.right} times of "
-            f"{named.trials}: by chance {guessed:.1f}, and epsilon lets anybody be right at most {most:.1f}"
+            f"a missing member was named among {named.candidates} examples {named.right} times of"
+            f" {named.trials}: {guessed:.1f} by chance, and on average at most {most:.1f} by epsilon"
         )
+        if found.known_ppm < KNOWN_PPM_MIN:
+            shown.append(
+                f"warning: the members given are {found.known_ppm / 10_000:.0f} % of what it learned from, so"
+                " that this attacker knows too little; epsilon holds for one who knows all"
+            )
     return [*shown, f"the model has spent epsilon {found.epsilon:.3f} at delta {found.delta:g}"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from coordinator.config import Home
@@ -35,6 +35,7 @@ class Found:
     attacks: list[Attack]
     nearest: Nearest | None
     reconstruction: Reconstruction | None
+    known_ppm: int  # members given, of the examples that the job expected
     epsilon: float
     delta: float
 
@@ -65,7 +66,9 @@ def attack_model(
         start = decode(shape, initial_path(home, job_id).read_bytes())
         train = trainer(task, spec, start)
         attacks.append(by_likelihood(task, weights, inside, outside, train))
-        quiet = retrainer(task, spec, start, spec.expected_examples)
+        expected = spec.expected_examples
+        quiet = retrainer(task, replace(spec, rounds=len(job.rounds)), start, expected)
         reconstruction = reconstruct(task, weights, inside, outside, quiet)
     nearest = nearest_to_weights(task, weights, inside, outside)
-    return Found(attacks, nearest, reconstruction, job.epsilon_micro / PPM, spec.delta)
+    known = len(inside) * PPM // spec.expected_examples
+    return Found(attacks, nearest, reconstruction, known, job.epsilon_micro / PPM, spec.delta)

@@ -41,6 +41,7 @@ from protocol.errors import ConfigError, StateError
 from protocol.identity import PersonId, name_of
 from protocol.jobs import Job
 from protocol.lifecycle import JobStatus
+from protocol.state import State
 
 SERVER_APP: Final = "coordinator.training.server:app"
 CLIENT_APP: Final = "federated.client_app:app"
@@ -49,6 +50,8 @@ ROUND_OVERHEAD_SECONDS: Final = 180.0
 # Of a round: its updates, and as often as a committee can lose a member while it opens their sum.
 STEPS_MAX: Final = 1 + COMMITTEE_MAX
 WATCH_SECONDS: Final = 0.2
+# While partners join: so long a process may be dead before it is started again.
+LOOK_SECONDS: Final = 5.0
 # Around a model in a request: its message's names and Flower's own.
 BODY_ROOM_BYTES: Final = 1 << 20
 # What dies so often in a row without having logged a round dies of itself, and not of an accident.
@@ -106,6 +109,14 @@ class Outcome:
     answered: Answered | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long partners are waited for, however often processes die meanwhile."""
+
+    seconds: float
+    until: float  # of time.monotonic()
+
+
 def lead(
     operator: Operator,
     link: SuperLink,
@@ -117,17 +128,20 @@ def lead(
 ) -> Outcome:
     """The rest of an open job. Raises StateError when its processes die again and again: it stays open."""
     job_id, deaths = opened.terms.id, 0
+    patience = Patience(settings.join_seconds, time.monotonic() + settings.join_seconds)
     while not _is_trained(operator.state.jobs[job_id]):
         before = operator.state.jobs[job_id]
         try:
             app = _start(operator, link, job_id)
-            _admit(operator, link, job_id, settings.join_seconds, on_state)
+            _admit(operator, link, job_id, patience, on_state)
             link.go()
             _train(operator, link, app, job_id, on_state)
         except _NoQuorum as missing:
             end_job(operator, job_id, str(missing))
         except StateError as died:
             operator.refresh()
+            if _is_trained(operator.state.jobs[job_id]):
+                break  # it ended the job, and itself, while we looked
             deaths = deaths + 1 if operator.state.jobs[job_id] == before else 1
             if deaths > DEATHS_MAX:
                 raise StateError(
@@ -194,16 +208,18 @@ def _admit(
     operator: Operator,
     link: SuperLink,
     job_id: str,
-    join_seconds: float,
+    patience: Patience,
     on_state: OnState,
 ) -> None:
     """Lets partners connect as they enrol; waits for nobody once there are rounds."""
     admitted: set[PersonId] = set()
-    for state in operator.updates(join_seconds):
+    for state in _updates(operator, patience.until):
+        job = state.jobs[job_id]
+        if is_over(job):
+            return
         _require_alive(link)
         if link.app_has_ended:
             raise StateError("the training process ended by itself before there was a round")
-        job = state.jobs[job_id]
         for (_, partner), enrolled in state.partners.scan(job_id):
             if partner not in admitted:
                 link.admit(enrolled.transport_key, name_of(partner))
@@ -214,9 +230,18 @@ def _admit(
     if len(admitted) < job.terms.quorum:
         raise _NoQuorum(
             f"{len(admitted)} of {len(job.terms.partners)} partners joined within"
-            f" {join_seconds:.0f} s; a round needs {job.terms.quorum}",
+            f" {patience.seconds:.0f} s; a round needs {job.terms.quorum}",
             "open another job when they are there, or with a longer --join-seconds",
         )
+
+
+def _updates(operator: Operator, deadline: float) -> Iterator[State]:
+    """The state as it is, after every change, and every few seconds: who dies changes nothing in the log."""
+    while True:
+        left = deadline - time.monotonic()
+        yield from operator.updates(max(0.0, min(LOOK_SECONDS, left)))
+        if left <= LOOK_SECONDS:
+            return
 
 
 def _train(operator: Operator, link: SuperLink, app: App, job_id: str, on_state: OnState) -> None:

@@ -9,7 +9,8 @@ From there on leading.py has it, as after every later start.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +22,15 @@ from coordinator.config import Home
 from coordinator.dataset.snapshots import find_snapshot
 from coordinator.operator import Operator
 from coordinator.training.jobs import initial_path
-from coordinator.training.leading import OnState, Outcome, Settings, body_bytes, lead, running
+from coordinator.training.leading import (
+    OnState,
+    Outcome,
+    Settings,
+    body_bytes,
+    clear,
+    lead,
+    running,
+)
 from coordinator.training.releasing import load_held_back
 from coordinator.training.snapshot import load_yardstick
 from federated.export import Extras, require_fits
@@ -167,7 +176,10 @@ def open_job(
         held_back = load_held_back(terms.held_back, task)
         settings = Settings(terms.held_back, terms.join_seconds, terms.extras)
         room = body_bytes(blank(task, terms.task))
-        with SuperLink(folder, terms.host, terms.port, room) as link:  # starts while we compute
+        with (
+            _cleared_unless_logged(operator, folder, terms.job_id),
+            SuperLink(folder, terms.host, terms.port, room) as link,  # starts while we compute
+        ):
             weights = initial_weights(task, terms.task, public)
             record = _record(operator.state, terms, task, weights, snapshot)
             replace_file(initial_path(home, terms.job_id), encode(weights))
@@ -184,6 +196,16 @@ def open_job(
                 settings=settings,
                 on_state=on_state,
             )
+
+
+@contextmanager
+def _cleared_unless_logged(operator: Operator, folder: Path, job_id: str) -> Iterator[None]:
+    """A job that came to nothing leaves no certificate to another of its name, which may be elsewhere."""
+    try:
+        yield
+    finally:
+        if job_id not in operator.state.jobs:
+            clear(folder, operator.home, job_id)
 
 
 def _require_new(operator: Operator, job_id: str) -> None:

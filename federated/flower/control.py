@@ -289,7 +289,8 @@ class SuperLink:
 
     def _wait_ready(self, server: subprocess.Popen[bytes], path: Path) -> dict[str, int]:
         deadline = time.monotonic() + START_SECONDS_MAX
-        while not path.exists():
+        while True:
+            is_there = path.exists()
             if (code := server.poll()) is not None:
                 if code < 0:
                     raise _Killed(f"the SuperLink was killed while it started (signal {-code})")
@@ -298,6 +299,8 @@ class SuperLink:
                     f"the SuperLink cannot start: {said}",
                     f"see superlink.log in {self._folder}; --port 0 takes any free port",
                 )
+            if is_there:
+                break
             if time.monotonic() > deadline:
                 raise StateError(f"the SuperLink does not serve after {START_SECONDS_MAX:.0f} s")
             time.sleep(_POLL_SECONDS)

@@ -40,7 +40,8 @@ MANY: Final = 30_000.0  # of examples x epsilon
 GROUPS: Final = 27  # of three channels each, for every colour
 # Directions that vary less than this part of the first one hold hardly more than rounding.
 FLOOR: Final = 1e-3
-_LEAST_DEVIATION: Final = 1e-5
+_LEAST_DEVIATION: Final = 1e-5  # of a direction among public pictures
+_LEAST_CONTRAST: Final = 1e-3  # of a group in a picture: less is none, and is not made more of
 _TINIEST: Final = float(np.finfo(np.float32).tiny)  # squared length of a direction that is none
 _SHORTEST: Final = 1e-3  # a blank picture is not made long
 
@@ -146,7 +147,7 @@ class Images(LinearTask):
             return np.asarray((found - fixed["mean"]) @ fixed["directions"].T)
         grouped = found.reshape(len(found), GROUPS * self.colours, -1)
         mean = grouped.mean(axis=2, keepdims=True)
-        deviation = np.sqrt(grouped.var(axis=2, keepdims=True) + _LEAST_DEVIATION**2)
+        deviation = np.sqrt(grouped.var(axis=2, keepdims=True) + _LEAST_CONTRAST**2)
         normal = ((grouped - mean) / deviation).reshape(len(found), -1)
         return np.asarray(normal / np.float32(np.sqrt(self.features)))
 
@@ -178,7 +179,7 @@ class Images(LinearTask):
         from federated.tasks.picture_graph import Pictures, picture_graph
 
         side, groups = (self.height, self.width), GROUPS * self.colours
-        pictures = Pictures(side, self.colours, self.cells, groups, _LEAST_DEVIATION)
+        pictures = Pictures(side, self.colours, self.cells, groups, _LEAST_CONTRAST)
         weight, bias = weights.arrays["weight"], weights.arrays["bias"]
         return picture_graph(pictures, weight, bias, weights.fixed, weights.labels)
 

@@ -16,7 +16,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from federated.model import Array
 from federated.onnx_graph import INPUTS, SCORES, model_of
-from federated.scattering import CHANNELS, DIRECTIONS, REACH, bank, window
+from federated.scattering import CHANNELS, DIRECTIONS, FAINT, REACH, bank, window
 
 Side = tuple[int, int]
 _ROWS_AND_COLUMNS: Final = [0, 1, 3, 2]  # of (n, channels, rows, columns), the one for the other
@@ -30,7 +30,7 @@ class Pictures:
     colours: int
     cells: int
     groups: int  # of channels that are normalised together, without whitening
-    least_deviation: float
+    least_contrast: float  # deviation of a group
 
     @property
     def half(self) -> Side:
@@ -105,7 +105,8 @@ def _scattered(graph: _Graph, pictures: Pictures) -> str:
     for size in reversed(half_side):  # a window over columns, then the same over rows
         turned = graph.add("Transpose", maps, perm=_ROWS_AND_COLUMNS)
         maps = graph.add("MatMul", graph.array(window(size, pictures.cells)), turned)
-    return graph.reshaped(graph.add("Sqrt", graph.add("Relu", maps)), -1, pictures.features)
+    strong = graph.add("Relu", graph.add("Sub", maps, graph.array(np.float32(FAINT))))
+    return graph.reshaped(graph.add("Sqrt", strong), -1, pictures.features)
 
 
 def _moduli(graph: _Graph, filters: str, images: str, side: Side) -> str:
@@ -128,6 +129,6 @@ def _normal(graph: _Graph, features: str, pictures: Pictures) -> str:
     grouped = graph.reshaped(features, -1, groups, pictures.features // groups)
     centred = graph.add("Sub", grouped, graph.add("ReduceMean", grouped, last))
     variance = graph.add("ReduceMean", graph.add("Mul", centred, centred), last)
-    least = graph.array(np.float32(pictures.least_deviation**2))
+    least = graph.array(np.float32(pictures.least_contrast**2))
     deviation = graph.add("Sqrt", graph.add("Add", variance, least))
     return graph.reshaped(graph.add("Div", centred, deviation), -1, pictures.features)

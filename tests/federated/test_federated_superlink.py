@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import io
+import os
 import ssl
 import subprocess
 import sys
@@ -23,9 +25,11 @@ from federated.flower import control
 from federated.flower import supernode as supernode_module
 from federated.flower.control import SuperLink
 from federated.flower.layout import BODY_BYTES_MAX
+from federated.flower.parent import await_word
 from federated.flower.supernode import SuperNode
 from federated.transport import load_key, public_pem, require_valid, self_signed
 from protocol.errors import ConfigError, Reject, StateError, Unreachable
+from tests.processes import children_of, kill
 
 PROTOBUF = "application/protobuf"
 
@@ -48,6 +52,22 @@ def main(grid, context):
         time.sleep(0.05)
     said = replies[0].error.reason if replies[0].has_error() else replies[0].content["given"]["number"]
     Path(os.environ["TEST_ANSWER"]).write_text(f"{said} by {nodes[0].name}")
+"""
+
+
+PATIENT = """
+import os
+from pathlib import Path
+from flwr.serverapp import ServerApp
+from federated.flower.parent import await_word
+
+app = ServerApp()
+
+@app.main()
+def main(grid, context):
+    Path(os.environ["TEST_ANSWER"] + ".ready").touch()
+    await_word()
+    Path(os.environ["TEST_ANSWER"]).write_text("told")
 """
 
 
@@ -94,6 +114,37 @@ def answer_of(link: SuperLink, folder: Path, app: ClientApp, clientapp: str = "x
 
 def test_a_partner_answers_with_the_app_it_was_given(link: SuperLink, tmp_path: Path) -> None:
     assert answer_of(link, tmp_path, app_that(refuses=False)) == "21 by partner"
+
+
+def test_an_app_that_is_ready_waits_for_the_word(link: SuperLink, tmp_path: Path) -> None:
+    (tmp_path / "asking.py").write_text(PATIENT)
+    answer, ready = tmp_path / "answer", tmp_path / "answer.ready"
+    settings = {"TEST_ANSWER": str(answer), "PYTHONPATH": f"{Path.cwd()}:{tmp_path}"}
+    process = link.start("asking:app", "x:app", "job", settings)
+    deadline = time.monotonic() + 60
+    while not ready.exists():
+        assert time.monotonic() < deadline and not link.app_has_ended
+        time.sleep(0.05)
+    assert not answer.exists()
+    link.go()
+    assert process.wait(60) == 0
+    assert (answer.read_text(), link.app_has_ended) == ("told", True)
+
+
+def test_no_word_is_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("go\n"))
+    await_word()
+    with pytest.raises(EOFError, match="has gone"):
+        await_word()
+
+
+def test_a_server_that_is_killed_before_it_is_ready_is_started_again(tmp_path: Path) -> None:
+    with SuperLink(tmp_path, "127.0.0.1", 0) as starting:
+        [first] = [each for each in children_of(os.getpid()) if "superlink" in each.command]
+        kill(first.process_id)
+        starting.ready()
+        with SuperNode(starting.endpoint, starting.certificate, key()) as supernode:
+            assert not supernode.activate(), "it serves"
 
 
 def test_a_refusal_reaches_the_server_in_its_own_words(link: SuperLink, tmp_path: Path) -> None:

@@ -150,6 +150,21 @@ def test_scattering_knows_pictures_of_any_size_and_colour() -> None:
     assert not inputs[4].any(), "a blank picture has no features"
 
 
+@pytest.mark.parametrize("dims", [0, 33])
+def test_even_light_is_nothing_that_a_graph_could_see_otherwise(dims: int) -> None:
+    """Wavelets answer it with rounding, of which roots and contrast would make features."""
+    task = made("images", {"height": 9, "width": 13, "cells": 2, "dims": dims}, WORDS)
+    images = np.zeros((6, 9, 13, 1), np.uint8)
+    images[1:4] += np.array([1, 128, 255], np.uint8)[:, None, None, None]
+    images[4, :, 6:] = 255  # an edge between even black and even white
+    images[5, 4, 6] = 1
+    column = column_array(task.columns[1], [WORDS[0]] * len(images))
+    mine = Table({"image": images, "label": column})
+    weights = initial_weights(task, "images")
+    rng = np.random.default_rng(1)
+    exported(task, weights.replaced(rng.normal(size=weights.vector.size).astype(np.float32)), mine)
+
+
 def test_whitening_is_as_wide_as_the_snapshot_suffices_for() -> None:
     task = made("images", {"cells": 3}, LABELS)
     public = table(task, pictures(100))

@@ -105,6 +105,7 @@ def assert_attacked(net: Net) -> None:
     assert [each["name"] for each in found["attacks"]] == ["loss", "likelihood"]
     assert all(each["low"] <= 0.55 for each in found["attacks"]), "noise hides who was there"
     named = found["reconstruction"]
+    assert found["known_ppm"] == PPM
     assert (named["candidates"], named["trials"]) == (50, 25)
     assert named["right"] <= 10, "epsilon lets no attacker be right as often"
 
