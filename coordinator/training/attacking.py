@@ -66,8 +66,8 @@ def attack_model(
         start = decode(shape, initial_path(home, job_id).read_bytes())
         train = trainer(task, spec, start)
         attacks.append(by_likelihood(task, weights, inside, outside, train))
-        expected = spec.expected_examples
-        quiet = retrainer(task, replace(spec, rounds=len(job.rounds)), start, expected)
+        ran = replace(spec, rounds=len(job.rounds))
+        quiet = retrainer(task, ran, start, spec.expected_examples)
         reconstruction = reconstruct(task, weights, inside, outside, quiet)
     nearest = nearest_to_weights(task, weights, inside, outside)
     known = len(inside) * PPM // spec.expected_examples
