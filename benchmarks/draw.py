@@ -12,8 +12,8 @@ Times are processor milliseconds, the median of several.
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from itertools import permutations
@@ -152,8 +152,13 @@ def run() -> dict[str, object]:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
     figures = run()
-    if "--json" in sys.argv[1:]:
+    if given.json:
         print(json.dumps(figures, indent=2))
         return
     for name, figure in figures.items():

@@ -14,6 +14,7 @@ axe-core goes over every page of the product, wide and narrow.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import os
@@ -287,14 +288,16 @@ def _look_at_review(url: str) -> list[str]:
     return found
 
 
-def _number(name: str, default: int) -> int:
-    words = sys.argv[1:]
-    return int(words[words.index(name) + 1]) if name in words else default
-
-
 def main() -> None:
-    figures: dict[str, Any] = run(_number("--items", ITEMS), _number("--kills", KILLS))
-    if "--json" in sys.argv[1:]:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--items", type=int, default=ITEMS)
+    parser.add_argument("--kills", type=int, default=KILLS)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    figures: dict[str, Any] = run(given.items, given.kills)
+    if given.json:
         print(json.dumps(figures))
         return
     show(figures)

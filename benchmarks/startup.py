@@ -7,6 +7,7 @@ One thread; the best of three, since the first one reads from the disk. The wors
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -69,8 +70,13 @@ def run() -> dict[str, object]:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
     figures = run()
-    if "--json" in sys.argv[1:]:
+    if given.json:
         print(json.dumps(figures, indent=2))
         return
     for name, figure in figures.items():
