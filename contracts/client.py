@@ -158,6 +158,10 @@ class ChainClient:
         """Return the number of the latest block; StateError when the chain has fewer than it had."""
         return self._history.latest().number
 
+    def tip(self) -> bytes:
+        """Return the hash of the latest block: while it is the same, so is all that contracts say."""
+        return self._history.tip().hash
+
     def block_at(self, number: int) -> tuple[bytes, int]:
         """Return a block's hash and its timestamp in seconds. Another hash than before: a reorganisation.
 

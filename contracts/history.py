@@ -114,6 +114,13 @@ class History:
             raise self._endpoint.malformed("it answers with another block than was asked for")
         return block
 
+    def tip(self) -> Block:
+        """Return the latest block that the endpoint has, be it lower than before."""
+        block = self.block("latest")
+        if block is None:
+            raise self._endpoint.malformed("it has no latest block")
+        return block
+
     def latest(self) -> Block:
         """Return the latest block. One that is lower than before is waited out: endpoints lag.
 
@@ -122,9 +129,7 @@ class History:
         since = self._endpoint.clock.now()
         pause = _LAG_POLL_S
         while True:
-            block = self.block("latest")
-            if block is None:
-                raise self._endpoint.malformed("it has no latest block")
+            block = self.tip()
             if block.number >= self._highest:
                 self._highest = block.number
                 return block

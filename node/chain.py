@@ -212,6 +212,10 @@ class NodeChain:
         """Return for how many seconds a root waits for objections. Fixed for ever."""
         return int(self._client.read(self._settlement().DELAY()))
 
+    def tip(self) -> bytes:
+        """Return the hash of the latest block."""
+        return self._client.tip()
+
     def waiting(self) -> list[Posting]:
         """Return the roots that wait, in order."""
         settlement = self._settlement()

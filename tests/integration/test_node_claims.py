@@ -21,6 +21,7 @@ from contracts.client import ContractRefused
 from contracts.signed import Signed
 from coordinator.slashing import open_slashes, proven_faults
 from node.attest import attestations_due, keep_attesting, remember
+from node.chain import NodeChain
 from node.claims import Claimer, SettlementWatch, leaf_of, unclaimed
 from node.config import NodeConfig, NodeDirectory, write_config
 from node.follower import Follower
@@ -28,7 +29,7 @@ from node.keys import generate_keys, save_keys
 from node.objection import PATIENCE_LOOKS, Objector, evidence_of, own_payload
 from node.rows import AlarmKind, ClaimRow, OutboxState
 from node.store import Store
-from node.wallet import Wallet
+from node.wallet import Posting, Wallet
 from protocol.coin.witnesses import Diligence
 from protocol.errors import ConfigError, StateError, Unreachable
 from protocol.lifecycle import RootStatus
@@ -332,6 +333,27 @@ def test_a_root_that_the_log_never_proposed_is_wrong_after_a_while(settling: Set
     objector = settling.objector()
     looks = [len(objector.look()) for _ in range(PATIENCE_LOOKS + 1)]
     assert looks == [0] * (PATIENCE_LOOKS - 1) + [1, 0]
+
+
+def test_roots_are_asked_for_once_a_block(
+    settling: Settling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chain that is quiet is asked for its latest block alone; what comes then is seen."""
+    asked, waiting = [], NodeChain.waiting
+
+    def counted(chain: NodeChain) -> list[Posting]:
+        asked.append(chain)
+        return waiting(chain)
+
+    monkeypatch.setattr(NodeChain, "waiting", counted)
+    settling.propose()
+    bond(settling)
+    objector = settling.objector()
+    assert [objector.look() for _ in range(3)] == [[]] * 3
+    assert len(asked) == 1
+    lie(settling)
+    assert len(objector.look()) == 1
+    assert len(asked) == 2
 
 
 def test_who_signed_two_roots_is_shown_on_chain_and_loses_the_bond(settling: Settling) -> None:
