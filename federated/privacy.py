@@ -22,9 +22,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
-from scipy.special import log_ndtr
-
-from federated.loss import OutOfRange, bin_width, epsilon_for, sampled_gaussian
+from federated.normal import log_ndtr
 from federated.spec import Mechanism, TrainingSpec
 from protocol.committee import COMMITTEE_MAX, colluders_of
 from protocol.errors import ConfigError, StateError
@@ -127,6 +125,8 @@ def _bound(mechanisms: tuple[Mechanism, ...], delta: float) -> Bound:
     found = Bound(_micro(exact, mechanisms), Method.EXACT)
     if all(each.sampling == 1 for each in mechanisms):
         return found
+    from federated.loss import OutOfRange  # with scipy, which takes long to load
+
     try:
         composed = _micro(_composed_epsilon(mechanisms, delta), mechanisms)
     except OutOfRange:
@@ -155,8 +155,8 @@ def _gaussian_epsilon(mechanisms: Sequence[Mechanism], delta: float) -> float:
     wanted = math.log(delta)
 
     def holds(epsilon: float) -> bool:
-        first = float(log_ndtr(mu / 2 - epsilon / mu))
-        second = epsilon + float(log_ndtr(-mu / 2 - epsilon / mu))
+        first = log_ndtr(mu / 2 - epsilon / mu)
+        second = epsilon + log_ndtr(-mu / 2 - epsilon / mu)
         doubt = _LOG_ERROR * (1 + epsilon - first)
         return first + math.log(-math.expm1(min(second - first, 0.0) - doubt)) <= wanted
 
@@ -171,6 +171,8 @@ def _gaussian_epsilon(mechanisms: Sequence[Mechanism], delta: float) -> float:
 
 def _composed_epsilon(mechanisms: Sequence[Mechanism], delta: float) -> float:
     """By their losses. Raises OutOfRange."""
+    from federated.loss import bin_width, epsilon_for, sampled_gaussian
+
     settings = [(each.noise_multiplier, each.sampling, each.rounds) for each in mechanisms]
     bin_ = bin_width(settings)
     losses = [(sampled_gaussian(noise, sampling, bin_), n) for noise, sampling, n in settings]

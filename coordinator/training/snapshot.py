@@ -6,9 +6,9 @@ which, or that the operator takes down, is dropped from the next round on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,11 @@ from protocol.limits import PPM
 from protocol.rows import ItemId
 from protocol.state import State
 
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
+
 _ITEM_ID: Final = "item_id"
+_BATCH_ROWS: Final = 1_000  # as Python's objects at a time
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +58,7 @@ def load_yardstick(home: Home, digest: bytes, task: Task) -> Yardstick:
 
     Raises ConfigError when it is not there, or holds something else.
     """
-    import pyarrow.parquet as pq  # of the extra `dataset`
+    from pyarrow.parquet import ParquetFile  # of the extra `dataset`
 
     folder = home.path / "datasets" / folder_name(digest) / DATA
     files = sorted(folder.glob("*.parquet"))
@@ -67,14 +71,14 @@ def load_yardstick(home: Home, digest: bytes, task: Task) -> Yardstick:
     values: dict[str, list[Any]] = {column.name: [] for column in task.columns}
     parts: Mapping[str, str] = {}
     for file in files:
-        table = pq.read_table(file)
-        parts = _parts(table.schema, task)
-        for row in table.select([_ITEM_ID, *parts.values()]).to_pylist():
-            if any(row[part] is None for part in parts.values()):
-                continue  # never given, or taken back before the snapshot
-            ids.append(bytes.fromhex(row[_ITEM_ID]))
-            for column in task.columns:
-                values[column.name].append(_value(column, row[parts[column.name]], task))
+        with ParquetFile(file) as opened:  # read_table loads pyarrow.dataset, for .7 CPU seconds
+            parts = _parts(opened.schema_arrow, task)
+            for row in _rows(opened, (_ITEM_ID, *parts.values())):
+                if any(row[part] is None for part in parts.values()):
+                    continue  # never given, or taken back before the snapshot
+                ids.append(bytes.fromhex(row[_ITEM_ID]))
+                for column in task.columns:
+                    values[column.name].append(_value(column, row[parts[column.name]], task))
     if not ids:
         raise _unlike(task)
     arrays = {column.name: column_array(column, values[column.name]) for column in task.columns}
@@ -116,6 +120,11 @@ class Measure:
             self._inputs = self._task.inputs(self._yardstick.table, weights.fixed)
         kept = self._yardstick.kept(self._state())
         return self._inputs[kept], self._targets[kept]
+
+
+def _rows(file: ParquetFile, columns: Collection[str]) -> Iterator[dict[str, Any]]:
+    for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=[*columns]):
+        yield from batch.to_pylist()
 
 
 def _parts(schema: Any, task: Task) -> dict[str, str]:
