@@ -107,7 +107,8 @@ class Answering:
         try:
             async with asyncio.timeout(_left(began_ms, deadlines.answer_seconds)):
                 await self._collect(key, wanted, began_ms, deadlines.fetch_seconds)
-                while self._tasks(key, TaskStatus.FETCHED):  # a person is at it
+                # A person is at it, perhaps for days, in a process of its own.
+                while self._store.has_tasks(key.campaign_id, key.round, TaskStatus.FETCHED):
                     await asyncio.sleep(ANSWER_POLL_SECONDS)
         except TimeoutError:
             log.warning("the time for answers in %s is up", key.campaign_id)

@@ -26,6 +26,11 @@ class TaskTables(DatabaseFile):
             *(campaign_id, round_, status, status),
         )
 
+    def has_tasks(self, campaign_id: str, round_: int, status: TaskStatus) -> bool:
+        """Whether any of our tasks of a round has a status."""
+        sql = "SELECT 1 FROM tasks WHERE campaign_id = ? AND round = ? AND status = ? LIMIT 1"
+        return bool(self._rows(sql, campaign_id, round_, status))
+
     def tasks_with(self, status: TaskStatus) -> list[TaskRow]:
         """Our tasks of one status, in all rounds of all campaigns, by campaign, round and position."""
         return self._tasks("status = ?", status)
