@@ -36,7 +36,6 @@ from torch.nn import functional as F
 from benchmarks.federated_data import Data, census, names, pictures, sms
 from benchmarks.report import show
 from benchmarks.secure_sums import run as secure_sums
-from coordinator.training.opening import noise_parties_for
 from federated.aggregate import Aggregator
 from federated.attacks import by_loss, losses
 from federated.data import Kind, Table, private
@@ -51,6 +50,7 @@ from federated.spec import TrainingSpec
 from federated.tasks import Task
 from federated.tasks.registry import options_of
 from federated.tasks.task import Inputs, initial_weights
+from protocol.committee import noise_parties_max
 from protocol.limits import PPM
 
 SEEDS: Final = 3
@@ -85,7 +85,7 @@ def spec_of(data: Data, partners: int, bits: int | None = None) -> TrainingSpec:
         delta=data.delta,
         expected_examples=len(data.training),
         cohorts=0,
-        noise_parties=noise_parties_for(partners, partners),
+        noise_parties=noise_parties_max(partners, partners),
         step=1,
         bits=32,
         values=size,

@@ -81,8 +81,10 @@ class Table:
         index = {label: number for number, label in enumerate(labels)}
         unknown = sorted({*self[column]} - {*index})
         if unknown:
+            first = next(at for at, label in enumerate(self[column], 1) if label in unknown)
             raise ConfigError(
-                f"there is no label {unknown[0]!r} to learn", f"labels are {', '.join(labels)}"
+                f"there is no label {self[column][first - 1]!r} to learn, which example {first} has",
+                f"labels are {', '.join(labels)}: correct the data, or leave such examples out",
             )
         return np.array([index[label] for label in self[column]], np.int64)
 

@@ -1,7 +1,8 @@
 """One partner's part of a round: pay for it, then compute what leaves the machine.
 
+    read      features of the private data, once for all rounds
     charge    the budget, durably: from here on the round is spent
-    compute   the noisy sum of clipped gradients, from the round's model and the private data
+    compute   the noisy sum of clipped gradients, from the round's model
 
 If we crash after the charge, the round is lost, not repeated.
 """
@@ -11,11 +12,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
-from federated.data import PrivateData
+from federated.data import PrivateData, Table
 from federated.grid import carried, clip_of, to_ring
 from federated.model import Weights, fixed_digest
 from federated.noise import Randomness, sampled
@@ -23,12 +23,9 @@ from federated.quantize import rounded
 from federated.ring import Words
 from federated.spec import TrainingSpec
 from federated.tasks import Task
-from federated.tasks.task import Inputs, blank
-from protocol.errors import Reject
+from federated.tasks.task import TRIED, Inputs, blank
+from protocol.errors import CommonholdError, ConfigError, Reject
 from protocol.limits import PPM
-
-# Examples that a model is tried on before it is trained.
-TRIED: Final = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +49,8 @@ class Partner:
     ) -> None:
         """`budget_charge` takes a round and gives epsilon in micro once the charge is durable.
 
-        Raises ConfigError for labels that the job does not have, and for a model that mixes examples.
+        Raises ConfigError for labels that the job does not have, for a model that mixes examples, and for an
+        example that the task cannot take: who joins hears of it before the log does.
         """
         self._spec, self._charge, self._randomness = spec, budget_charge, randomness
         self._task, self._table = task, data.table
@@ -61,7 +59,11 @@ class Partner:
         self._inputs: Inputs | None = None
         self._fixed = b""
         few = data.table.take(slice(TRIED))
-        task.require_private(task.inputs(few, self.blank.fixed), self._targets[:TRIED])
+        if not task.fixed_shapes:  # then no round's model has a say in features
+            few_inputs = self._inputs_of(self.blank)[:TRIED]
+        else:
+            few_inputs = self._taken(few, self.blank)
+        task.require_private(few_inputs, self._targets[:TRIED])
 
     def update(self, round_: int, base: Weights) -> LocalUpdate:
         """Trains one round. Raises Reject for a base that is not this job's, and what charging raises."""
@@ -70,12 +72,13 @@ class Partner:
             raise Reject("the model to start from is another job's")
         if not np.isfinite(base.vector).all():
             raise Reject("the model to start from holds values that are not finite")
+        inputs = self._inputs_of(base)  # where that fails, nothing is paid
         epsilon_micro = self._charge(round_)
-        return LocalUpdate(self._noisy_sum(round_, base), epsilon_micro)
+        return LocalUpdate(self._noisy_sum(round_, base, inputs), epsilon_micro)
 
-    def _noisy_sum(self, round_: int, base: Weights) -> Words:
+    def _noisy_sum(self, round_: int, base: Weights, inputs: Inputs) -> Words:
         """The clipped gradients of a Poisson sample, and this partner's noise; never empty."""
-        spec, inputs = self._spec, self._inputs_of(base)
+        spec = self._spec
         chosen = sampled(len(inputs), round(spec.sampling * PPM), self._randomness)
         at = rounded(base, spec.weight_bits)
         examples = inputs[chosen], self._targets[chosen]
@@ -87,5 +90,28 @@ class Partner:
         """Features follow from the model's fixed arrays, which are the same in every round."""
         fixed = fixed_digest(base)
         if self._inputs is None or fixed != self._fixed:
-            self._inputs, self._fixed = self._task.inputs(self._table, base.fixed), fixed
+            self._inputs, self._fixed = self._taken(self._table, base), fixed
         return self._inputs
+
+    def _taken(self, table: Table, base: Weights) -> Inputs:
+        """What the task makes of these examples. Its code may be anybody's: what goes wrong there is told of
+        the first example that it goes wrong with. Raises ConfigError."""
+        try:
+            return self._task.inputs(table, base.fixed)
+        except CommonholdError:
+            raise
+        except Exception as error:
+            at, cause = self._first_wrong(table, base) or (None, error)
+            which = "these examples" if at is None else f"example {at + 1}"
+            raise ConfigError(
+                f"the task {self._spec.task} cannot take {which}: {type(cause).__name__}: {cause}",
+                "correct the data, or leave it out; if it is right, tell whoever wrote the task",
+            ) from error
+
+    def _first_wrong(self, table: Table, base: Weights) -> tuple[int, Exception] | None:
+        for at in range(len(table)):
+            try:
+                self._task.inputs(table.take(slice(at, at + 1)), base.fixed)
+            except Exception as error:
+                return at, error
+        return None

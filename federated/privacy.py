@@ -207,6 +207,14 @@ class Who(StrEnum):
     BROKEN = "broken committee"  # the coordinator, with more of them: single updates are open to it
 
 
+_NAMED: Final = {
+    Who.PUBLIC: "everybody",
+    Who.PARTNER: "another partner, who knows its own noise",
+    Who.COORDINATOR: "the coordinator",
+    Who.COMMITTEE: "the coordinator and a committee below its threshold, who know their own noise",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Exposure:
     """What a whole job may cost an example towards one of them. Epsilon is nothing without its delta."""
@@ -235,14 +243,15 @@ def adversaries(spec: TrainingSpec) -> list[Exposure]:
 
 
 def require_promise(spec: TrainingSpec) -> None:
-    """Raises StateError when the job's noise does not keep the epsilon that the job states."""
-    cost = bound([spec.mechanism], spec.delta)
-    if cost.epsilon_micro > round(spec.epsilon * PPM):
-        raise StateError(
-            f"the job promises epsilon {spec.epsilon:g} and costs {cost.epsilon_micro / PPM:.3f}"
-            f" at delta {spec.delta:g}",
-            "do not join it; its operator has to open one with more noise or fewer rounds",
-        )
+    """Raises StateError when the job's noise does not keep the epsilon that the job states, towards anybody
+    but a broken committee: what that could learn has a limit of its own."""
+    for each in adversaries(spec):
+        if each.who is not Who.BROKEN and each.bound.epsilon_micro > round(spec.epsilon * PPM):
+            raise StateError(
+                f"the job promises epsilon {spec.epsilon:g} and costs {each.epsilon:.3f} at delta"
+                f" {spec.delta:g} towards {_NAMED[each.who]}",
+                "do not join it; its operator has to open one with more noise or fewer rounds",
+            )
 
 
 def _unknown(spec: TrainingSpec, colluders: int) -> float:

@@ -33,6 +33,15 @@ def colluders_of(size: int) -> int:
     return (size + 1) // 3
 
 
+def noise_parties_max(partners: int, summed: int) -> int:
+    """Whose noise at most may be counted on, in a sum of so many updates of a job's partners.
+
+    Any partner knows its own noise, and so many of a committee may tell the coordinator theirs: what is
+    promised has to be in what the others add.
+    """
+    return max(1, summed - max(1, colluders_of(min(COMMITTEE_MAX, partners))))
+
+
 def needed_of(size: int) -> int:
     """So many of a committee have to open a sum.
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from commonground.counting import plural
 from commonground.files import replace_file
 from commonground.jobs import is_over
 from coordinator.campaigns import require_campaign
@@ -42,12 +43,12 @@ from federated.recipe import Recipe
 from federated.spec import labels_of, spare_for, spec_of
 from federated.tasks import Task
 from federated.tasks.registry import code_digest, code_version, made, options_of, require_kind
-from federated.tasks.task import blank, initial_weights
+from federated.tasks.task import blank, initial_weights, try_out
 from protocol.cohorts import Defence
-from protocol.committee import COMMITTEE_MAX, colluders_of
+from protocol.committee import noise_parties_max
 from protocol.errors import ConfigError
 from protocol.identity import PersonId, name_of
-from protocol.limits import DELTA_PPB_MAX, PPM, TRAINING_ROUNDS_MAX
+from protocol.limits import DELTA_PPB_MAX, PPM, TRAINING_ROUNDS_MAX, UPLOAD_BITS_MAX
 from protocol.rules.training import ROUND_SECONDS_MAX
 from protocol.state import State
 from protos.gen import records_pb2 as pb
@@ -143,10 +144,13 @@ class Terms:
                 f"--quorum is {self.quorum}, of {len(self.partners)} partners",
                 f"give a whole number from 1 to {len(self.partners)}, or invite more",
             )
-        if self.noise_parties is not None and not 1 <= self.noise_parties <= self.quorum:
+        summed = self.quorum // max(1, self.judging.cohorts)
+        most = noise_parties_max(len(self.partners), summed)
+        if self.noise_parties is not None and not 1 <= self.noise_parties <= most:
             raise ConfigError(
-                f"--noise-parties is {self.noise_parties}, of rounds of {self.quorum} updates",
-                f"give a whole number from 1 to {self.quorum}",
+                f"--noise-parties is {self.noise_parties}, of sums of {plural(summed, 'update')}",
+                f"give a whole number from 1 to {most}: who else is in a sum may know their own noise, and"
+                " tell the coordinator",
             )
         for partner in self.partners:
             if self.partners.count(partner) > 1:
@@ -174,6 +178,8 @@ def open_job(
         task = task.suited(public, terms.expected_examples)
         require_fits(terms.extras, task, has_public=public is not None)
         held_back = load_held_back(terms.held_back, task)
+        if held_back is not None:
+            try_out(task, terms.task, held_back)
         settings = Settings(terms.held_back, terms.join_seconds, terms.extras)
         room = body_bytes(blank(task, terms.task))
         with (
@@ -257,16 +263,13 @@ def _record(state: State, terms: Terms, task: Task, weights: Weights, snapshot: 
         spare_rounds=spare,
         snapshot=snapshot,
         is_question=task.asks,
-        noise_parties=terms.noise_parties or noise_parties_for(len(terms.partners), summed),
+        noise_parties=terms.noise_parties or noise_parties_max(len(terms.partners), summed),
         parameters=parameters,
         upload_values=parameters,
     )
     terms.judging.apply(record)
-    grid = fitting(spec_of(record, weights.labels), terms.upload_bits)
+    # How many examples there are is what some questions ask: an answer is small, and has room for any number.
+    bits = UPLOAD_BITS_MAX if task.asks and terms.upload_bits is None else terms.upload_bits
+    grid = fitting(spec_of(record, weights.labels), bits)
     record.upload_step, record.upload_bits, record.upload_values = grid.step, grid.bits, grid.values
     return record
-
-
-def noise_parties_for(partners: int, quorum: int) -> int:
-    """Whose noise is enough: all of a quorum's but of those who know theirs and may tell the coordinator."""
-    return max(1, quorum - max(1, colluders_of(min(COMMITTEE_MAX, partners))))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ Inputs = NDArray[Any]  # (n, ...): what a model is trained on, example by exampl
 Targets = NDArray[np.int64]  # (n, ...): what it should say
 Scores = NDArray[np.float32]  # (n, k)
 Places = NDArray[np.int64] | None  # of parameters that a round carries; None: all
+
+TRIED: Final = 3
+"""Examples that a model is tried on before it is trained."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +171,12 @@ class LinearTask(Task):
         from federated.onnx_graph import linear_graph
 
         return linear_graph(weights.arrays["weight"], weights.arrays.get("bias"), weights.labels)
+
+
+def try_out(task: Task, name: str, table: Table) -> None:
+    """Tries the model on a few examples, as every partner will. Raises ConfigError where it mixes them."""
+    few = table.take(slice(TRIED))
+    task.require_private(task.inputs(few, blank(task, name).fixed), task.targets(few))
 
 
 def blank(task: Task, name: str) -> Weights:

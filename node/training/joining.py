@@ -183,6 +183,7 @@ def _train(
         restored = job.reconcile(budget, path)
         account = Account(budget, offer.data, offer.limit)
         notes = (*words_of(restored), *(f"warning: {each}" for each in data.warnings))
+        partner = partner_with(offer.fixed_noise, progress.say, spec, task, data, account.charge)
         proposal = job.proposal(task, offer.data, len(data), account, notes)
         if not progress.agree(proposal):
             raise Declined(
@@ -194,9 +195,7 @@ def _train(
         app = client_app(
             job_id=record.id,
             spec=spec,
-            partner=partner_with(
-                *(offer.fixed_noise, progress.say, spec, task, data, account.charge)
-            ),
+            partner=partner,
             log=job,
             member=Member(job.me, record.id, duty, ring_of(spec)),
             kept=kept,

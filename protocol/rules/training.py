@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from protocol.committee import noise_parties_max
 from protocol.errors import Ignore, Reject
 from protocol.identity import PersonId, short
 from protocol.jobs import Enrolment, Job, JobResult, JobTerms
@@ -160,12 +161,13 @@ def _validate_partners(state: State, job: pb.Job) -> None:
         f"a round needs the updates of {job.quorum} of {len(job.partners)} partners",
         f"let it need 1 to {len(job.partners)}",
     )
-    # A sum of fewer updates has less noise in it than was promised.
+    # Who knows some of a sum's noise would else learn more than the job says.
     summed = job.quorum // max(1, job.cohorts)
+    most = noise_parties_max(len(job.partners), summed)
     require(
-        1 <= job.noise_parties <= summed,
+        1 <= job.noise_parties <= most,
         f"{job.noise_parties} partners are to make the noise of a sum of {summed} updates",
-        f"let it be 1 to {summed}; the others may know theirs",
+        f"let it be 1 to {most}: the others may know theirs, and tell",
     )
 
 

@@ -198,6 +198,9 @@ def test_a_job_that_costs_more_than_it_says_is_refused() -> None:
     require_promise(spec())
     with pytest.raises(StateError, match=r"promises epsilon 2\.9 and costs 2\.98\d at delta 1e-05"):
         require_promise(spec(epsilon=2.9))
+    with pytest.raises(StateError, match="towards another partner"):
+        require_promise(spec(noise_parties=3))
+    require_promise(spec(noise_parties=3, quorum=4))
     require_promise(spec(spare_rounds=0))
     with pytest.raises(StateError, match="promises epsilon 3"):
         require_promise(spec(spare_rounds=5))

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from federated.aggregate import Aggregator
-from federated.data import PrivateData, private
+from federated.data import PrivateData, Table, private
 from federated.grid import from_ring
 from federated.model import Weights, digest
 from federated.partner import Partner
 from federated.privacy import epsilon_micro
 from federated.spec import TrainingSpec
+from federated.tasks import Task
 from federated.tasks.registry import made
 from federated.tasks.task import measured
 from protocol.errors import ConfigError, Reject, StateError
@@ -99,6 +101,38 @@ def test_one_class_trains_and_an_unknown_one_does_not() -> None:
     assert partner(only).update(1, BLANK).words.any()
     with pytest.raises(ConfigError, match="no label '4'"):
         Partner(SPEC, made("images", {}, ("0", "1")), only, lambda _: 0)
+
+
+class Fussy:
+    """TASK, but for an example with this label, which its features trip over."""
+
+    def __init__(self, label: str, fixed_shapes: dict[str, tuple[int, ...]]) -> None:
+        self._label, self.fixed_shapes = label, fixed_shapes
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(TASK, name)
+
+    def inputs(self, table: Table, fixed: Any) -> Any:
+        if self._label in table["label"]:
+            raise ValueError("cannot reshape")
+        return TASK.inputs(table, fixed)
+
+
+def test_an_example_that_a_task_trips_over_is_named_before_anything_is_paid() -> None:
+    labels = SHARES[0].table["label"]
+    first = next(label for label in labels if label not in labels[:3])
+    at = list(labels).index(first) + 1
+    said = rf"the task digits cannot take example {at}: ValueError: cannot reshape"
+
+    def made_of(fixed_shapes: dict[str, tuple[int, ...]]) -> Partner:
+        task = cast(Task, Fussy(first, fixed_shapes))
+        return Partner(SPEC, task, SHARES[0], lambda _: pytest.fail("it was paid for"), seeded(1))
+
+    with pytest.raises(ConfigError, match=said.replace("digits", SPEC.task)):
+        made_of({})
+    late = made_of({"mean": (1,)})  # where features hang on the first model
+    with pytest.raises(ConfigError, match=said.replace("digits", SPEC.task)):
+        late.update(1, BLANK)
 
 
 @pytest.mark.parametrize("changes", [{"noise_multiplier": 4_294.0}, {"clip": 1e-6}, {"clip": 4e3}])

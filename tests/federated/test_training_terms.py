@@ -58,7 +58,7 @@ GOOD: dict[str, Any] = {
         ({"recipe": {"rounds": 1_025}}, "--rounds is 1025", "to 1,024"),
         ({"round_seconds": 86_401}, "--round-seconds is 86401", "to 86,400"),
         ({"quorum": 3}, "--quorum is 3, of 2 partners", "from 1 to 2"),
-        ({"noise_parties": 2}, "--noise-parties is 2, of rounds of 1 updates", "from 1 to 1"),
+        ({"noise_parties": 2}, "--noise-parties is 2, of sums of 1 update", "from 1 to 1"),
         ({"partners": (ADA, ADA)}, "--partner names", "once"),
     ],
 )

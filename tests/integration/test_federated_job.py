@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -241,11 +242,20 @@ def test_a_partner_refuses_before_the_log_has_its_name(net: Net) -> None:
     partner = net.partners[0]
     empty = net.folder / "empty"
     empty.mkdir()
+    mislabelled = shutil.copytree(net.data(partner), net.folder / "mislabelled")
+    labels = mislabelled / "labels.csv"
+    labels.write_text(labels.read_text().replace(",7\n", ",seven\n", 1))
     for node, options, code, says in (
         (stranger, [], 2, "not invited to the job"),
         (partner, ["--column", "image"], 2, "reads the column 'label' of your data"),
         (partner, ["--epsilon-max", "2"], 5, "its limit is 2"),
         (partner, ["--data", str(empty)], 2, "labels.csv"),
+        (
+            partner,
+            ["--data", str(mislabelled)],
+            2,
+            "there is no label 'seven' to learn, which example",
+        ),
         (partner, ["--job", "other"], 2, "there is no job 'other'"),
     ):
         ended, _, said = net.end(net.start("refused", *net.join_arguments(node, *options)))

@@ -15,6 +15,7 @@ from protocol.committee import (
     held,
     masks_of,
     needed_of,
+    noise_parties_max,
     seed_of,
     set_digest,
     withheld,
@@ -32,6 +33,14 @@ def test_those_who_may_collude_lack_a_seed_and_one_more_lacks_none(size: int) ->
         for members in combinations(range(size), number):
             known = {mask for member in members for mask in held(size, member)}
             assert (known == masks) == (number > colluders_of(size))
+
+
+@pytest.mark.parametrize("partners", [1, 2, 3, 4, 7, 10, 50])
+def test_noise_that_a_partner_and_a_committee_know_is_not_counted_on(partners: int) -> None:
+    colluding = max(1, colluders_of(min(COMMITTEE_MAX, partners)))
+    for summed in range(1, partners + 1):
+        most = noise_parties_max(partners, summed)
+        assert most == 1 or summed - colluding == most
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -77,7 +77,7 @@ def joined(net: Network) -> Network:
         ({"delta_ppb": 0}, "delta is 0 billionths"),
         ({"delta_ppb": DELTA_PPB_MAX + 1}, "delta is 100001 billionths"),
         ({"noise_parties": 0}, "0 partners are to make the noise of a sum of 2 updates"),
-        ({"noise_parties": 3}, "3 partners are to make the noise"),
+        ({"noise_parties": 2}, "2 partners are to make the noise of a sum of 2 updates"),
         ({"upload_step": 0}, "cut to steps of nothing"),
         ({"upload_bits": 1}, "values have 1 bits"),
         ({"upload_bits": 33}, "values have 33 bits"),
