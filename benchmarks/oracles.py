@@ -41,25 +41,40 @@ def read_duckdb(folder: Path) -> Found:
 
 
 def read_label_studio(folder: Path) -> Found:
-    """Tasks that its SDK finds valid under config.xml, with the answer that is the truth, or all have."""
+    """Texts of tasks, with the answer that is the truth, or all have."""
+    for task in _valid_tasks(folder):
+        given = task["annotations"]
+        decided = [each for each in given if each.get("ground_truth")] or given
+        choices = {json.dumps(_chosen(each["result"])) for each in decided}
+        yield _hash(task["data"]["text"]), sorted(choices)
+
+
+def read_label_studio_pictures(folder: Path) -> Found:
+    """Pictures of tasks: what is marked in them is a text in our copies."""
+    for task in _valid_tasks(folder):
+        name = unquote(task["data"]["image"])
+        served, uploaded = name.partition("?d=")[2], name.partition("-")[2]
+        yield _hash((folder / (served or f"images/{uploaded}")).read_bytes()), []
+
+
+def _valid_tasks(folder: Path) -> Iterator[dict[str, Any]]:
+    """Those that its SDK finds valid under config.xml."""
     from label_studio_sdk.label_interface import LabelInterface
 
     setup = LabelInterface((folder / "config.xml").read_text())
     for task in json.loads((folder / "tasks.json").read_text()):
-        given = task["annotations"]
         if not setup.validate_task({"data": task["data"]}):
             raise ValueError("a task is not valid")
-        if not all(setup.validate_annotation(each) for each in given if each["result"]):
+        if not all(
+            setup.validate_annotation(each) for each in task["annotations"] if each["result"]
+        ):
             raise ValueError("an annotation is not valid")
-        decided = [each for each in given if each.get("ground_truth")] or given
-        choices = {json.dumps(each["result"][0]["value"]["choices"]) for each in decided}
-        yield _hash(_content(folder, task["data"])), sorted(choices)
+        yield task
 
 
-def _content(folder: Path, data: dict[str, str]) -> bytes | str:
-    [(_, value)] = data.items()
-    served = value.partition("?d=")[2]
-    return (folder / unquote(served)).read_bytes() if served else value
+def _chosen(results: list[Any]) -> list[str]:
+    """Nothing, where nothing is chosen: of that there may be a result, or none."""
+    return [choice for each in results for choice in each["value"]["choices"]]
 
 
 def read_datumaro(importer: str) -> Callable[[Path], Found]:
@@ -88,6 +103,8 @@ def _mark(found: Any, names: list[str]) -> list[Any] | None:
 ORACLES: Final[dict[str, Callable[[Path], Found]]] = {
     "duckdb": read_duckdb,
     "label-studio": read_label_studio,
+    "label-studio tags": read_label_studio,
+    "label-studio boxes": read_label_studio_pictures,
     "coco labels": read_datumaro("coco_labels"),
     "coco boxes": read_datumaro("coco_instances"),
     "yolo labels": read_datumaro("imagenet_with_subset_dirs"),

@@ -51,10 +51,19 @@ LABELS: Final = ["ham", "spam", "neither, or both", "Größe 10 %", "con"]
 HARD: Final = (
     *("=1+1", '"quoted", with commas;', "two\nlines", "a\ttab", " blanks ", "e\u0301 and \u00e9"),
     *("NA", "007", "null", "[1, 2]", "{}", "\U0001f642", "\u0633\u0644\u0627\u0645", "\\n", "''"),
+    *("/data/upload/x.txt", "/data/local-files/?d=a%20b.txt", "/data/local/tmp%20x failed? d=1"),
+    *("http://example.com/x.txt", "s3://bucket/x.txt", "/etc/hosts", "../x.txt", "x.txt"),
 )
+TAGS: Final = ["cat", "dog", "Größe 10 %"]
 _PARQUET: Final = "train-00000-of-00001.parquet"
 _TEXTS: Final = campaign(
     id="texts", spec=encode_spec({"labels": LABELS}), parts=[part("text", "text/plain")]
+)
+_TAGGED: Final = campaign(
+    id="tagged",
+    task="tags",
+    spec=encode_spec({"tags": TAGS}),
+    parts=[part("text", "text/plain")],
 )
 _PICTURES: Final = campaign(
     id="shots", spec=encode_spec({"labels": LABELS}), parts=[part("image", "image/png")]
@@ -132,6 +141,56 @@ def _label_studio(folder: Path, items: int) -> None:
     _write(folder / "tasks.json", json.dumps(tasks))
 
 
+def _label_studio_tags(folder: Path, items: int) -> None:
+    choices = "".join(f'<Choice value="{tag}"/>' for tag in TAGS)
+    control = f'<Choices name="kind" toName="t" choice="multiple">{choices}</Choices>'
+    _write(folder / "config.xml", f'<View><Text name="t" value="$text"/>{control}</View>')
+    tasks = []
+    for n in range(items):
+        chosen = [tag for place, tag in enumerate(TAGS) if n >> place & 1]
+        result = {"from_name": "kind", "to_name": "t", "type": "choices"}
+        given = {"result": [result | {"value": {"choices": chosen}}] if chosen else []}
+        tasks.append({"id": n, "data": {"text": _text(n)}, "annotations": [given]})
+    _write(folder / "tasks.json", json.dumps(tasks))
+
+
+def _label_studio_boxes(folder: Path, items: int) -> None:
+    labels = "".join(f'<Label value="{label}"/>' for label in LABELS)
+    controls = (
+        f'<{kind} name="{kind}" toName="i">{labels}</{kind}>'
+        for kind in ("RectangleLabels", "PolygonLabels")
+    )
+    shown = '<Image name="i" value="$image"/>'
+    _write(folder / "config.xml", f"<View>{shown}{''.join(controls)}</View>")
+    tasks = []
+    for n in range(items):
+        _write(folder / "images" / f"{n:06}.png", _picture(n))
+        data = {"image": f"/data/upload/1/0a1b2c3d-{n:06}.png"}
+        given = [{"result": [_region(n, at) for at in range(n % 4)], "was_cancelled": False}]
+        tasks.append({"id": n, "data": data, "annotations": given})
+    _write(folder / "tasks.json", json.dumps(tasks))
+
+
+def _region(number: int, at: int) -> dict[str, Any]:
+    """A rectangle, one that is turned, or a polygon, in percent of a picture of 64 by 40 pixels."""
+    rng = random.Random(f"{number} {at}")
+    place: dict[str, Any] = {"x": rng.uniform(20, 40), "y": rng.uniform(20, 40)}
+    place |= {"width": 25, "height": rng.uniform(10, 20), "rotation": 30 * (at == 1)}
+    if at == 2:
+        place = {"points": [[10, 10], [rng.uniform(20, 90), 12.5], [50, 90]], "closed": True}
+    kind = "polygonlabels" if at == 2 else "rectanglelabels"
+    return {
+        "id": f"{number}-{at}",
+        "from_name": "PolygonLabels" if at == 2 else "RectangleLabels",
+        "to_name": "i",
+        "type": kind,
+        "original_width": 64,
+        "original_height": 40,
+        "image_rotation": 0,
+        "value": place | {kind: [_label(number + at)]},
+    }
+
+
 def _coco(folder: Path, items: int, boxes: bool) -> None:
     images: list[Any] = []
     annotations: list[Any] = []
@@ -192,11 +251,14 @@ def _hugging_face(folder: Path, items: int) -> None:
     _write(folder / "train" / "metadata.jsonl", "".join(lines))
 
 
+_TASKS: Final = ("tasks.json", "tasks.json")  # what is named to submit, and is in the copy
 CASES: Final = (
     Case("csv to parquet", "", _TEXTS, _csv, "train.csv", _PARQUET, "answer", "duckdb"),
     Case("csv", "csv", _TEXTS, _csv, "train.csv", "train.csv", "answer", "duckdb"),
     Case("jsonl", "jsonl", _TEXTS, _json_lines, "train.jsonl", "train.jsonl", "answer", "duckdb"),
-    Case("label-studio", "label-studio", _TEXTS, _label_studio, "tasks.json", "tasks.json"),
+    Case("label-studio", "label-studio", _TEXTS, _label_studio, *_TASKS),
+    Case("label-studio tags", "label-studio", _TAGGED, _label_studio_tags, *_TASKS),
+    Case("label-studio boxes", "label-studio", _BOXED, _label_studio_boxes, *_TASKS),
     Case("coco labels", "coco", _PICTURES, lambda folder, n: _coco(folder, n, boxes=False)),
     Case("coco boxes", "coco", _BOXED, lambda folder, n: _coco(folder, n, boxes=True)),
     Case("yolo labels", "yolo", _PICTURES, _yolo_labels),

@@ -28,7 +28,7 @@ from node.bringing.folders import Answers, ByFolder, File, FileItems, find_files
 from node.bringing.formats import Format
 from node.bringing.huggingface import Dataset, find_tables
 from node.bringing.labels import Labels, read_labels
-from node.bringing.labelstudio import Tasks
+from node.bringing.labelstudio import Tasks, with_files
 from node.bringing.recognise import recognise
 from node.bringing.rows import TableItems, Together, table_items
 from node.drafts import Drafts
@@ -38,6 +38,7 @@ from protocol.media import CSV
 from protocol.rows import Campaign
 from protocol.tasks.question import question_of
 from protocol.tasks.rate import Rate
+from protocol.tasks.tags import Tags
 from protocol.text import quoted
 from protos.gen import records_pb2 as pb
 
@@ -180,6 +181,8 @@ def _rows(
     items = replace(
         table_items(table, columns, campaign.parts, name), label=label, encoding=asked.encoding
     )
+    if isinstance(table, Tasks):
+        items = with_files(items, table)
     notes = []
     if table.header and _has_first_row(table) and by_place(header, named):
         notes.append(
@@ -240,21 +243,28 @@ def is_answer_of(campaign: Campaign, text: str) -> bool:
 
 
 def _tasks(path: Path, asked: Asked, campaign: Campaign) -> Brought:
-    answer = _ANNOTATED if _takes_answers(campaign) else ""
     question = question_of(campaign)
     steps = tuple(question.kind.choices(question.spec)) if campaign.task == Rate.name else ()
-    tasks = Tasks(path, answer, steps, asked.named.answer, asked.encoding)
+    answer = _ANNOTATED if _takes_answers(campaign) else ""
+    several = campaign.task == Tags.name
+    tasks = Tasks(path, answer, steps, asked.named.answer, asked.encoding, several)
+    named = replace(asked.named, answer=answer)
+    header, parts = tasks.columns(), list(campaign.parts)
+    boxes = next((part for part in parts if part.name == boxes_part(campaign)), None)
+    if boxes and lacking(header, [replace(boxes, optional=False)], named):
+        # A copy of ours has them in its data already, letter by letter.
+        tasks = replace(tasks, boxes=_BOXES)
+        named = replace(named, columns={boxes.name + TEXT: _BOXES} | dict(named.columns))
+        parts.remove(boxes)
     try:
-        items, notes = _rows(
-            tasks, replace(asked, named=replace(asked.named, answer=answer)), campaign
-        )
+        items, notes = _rows(tasks, replace(asked, named=named), campaign)
     except UnclearColumns as unclear:
         # How its annotations are read is no question.
-        header = [each for each in tasks.columns() if each != answer]
-        proposal = propose(header, tasks.sample(), campaign.parts, None)
-        missing = lacking(header, campaign.parts, asked.named)
+        header = [each for each in header if each != answer]
+        proposal = propose(header, tasks.sample(), parts, None)
+        missing = lacking(header, parts, asked.named)
         raise UnclearColumns(tasks, proposal, header, missing) from unclear
-    return Brought(items, tuple(notes))
+    return Brought(items, (*notes, *tasks.unread()))
 
 
 def _coco(path: Path, campaign: Campaign) -> Brought:

@@ -16,6 +16,7 @@ from node.bringing.coco import FILE, Pictures
 from node.bringing.columns import Columns
 from node.bringing.labels import key_of
 from node.bringing.labelstudio import Tasks
+from node.bringing.regions import Unread, boxes_in
 from node.bringing.rows import table_items
 from protocol.errors import ConfigError
 from protocol.rows import PartTerms
@@ -114,6 +115,8 @@ NAMES_OF_EXPORTS = (
         "rating",
         "selected",
         "from_name",
+        *("to_name", "points", "x", "y", "width", "height", "rectanglelabels", "polygonlabels"),
+        *("original_width", "original_height", "rotation"),
     ),
     *(
         "images",
@@ -126,7 +129,9 @@ NAMES_OF_EXPORTS = (
         "was_cancelled",
     ),
 )
-WORDS = st.sampled_from(["choices", "rating", "pairwise", "left", "x", "../x", "/data/y", "\ud800"])
+WORDS = st.sampled_from(
+    ["choices", "rating", "pairwise", "left", "x", "../x", "/data/y", "\ud800", "polygonlabels"]
+)
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | WORDS,
     lambda inner: (
@@ -143,10 +148,22 @@ def test_any_tasks_of_label_studio_are_rows(found: object) -> None:
     with tempfile.TemporaryDirectory() as folder, suppress(ConfigError):
         path = Path(folder) / "a.json"
         path.write_text(json.dumps(found))
-        tasks = Tasks(path, "answer", ("1", "2"))
-        assert "answer" in tasks.columns()
-        for row in tasks.rows():
-            assert row.problem or "answer" in row.cells
+        for boxes in ("", "boxes"):
+            tasks = Tasks(path, "answer", ("1", "2"), several=bool(boxes), boxes=boxes)
+            assert {"answer", boxes} - {""} <= set(tasks.columns())
+            assert all(isinstance(each, str) for each in tasks.unread())
+            for row in tasks.rows():
+                assert row.problem or {"answer", boxes} - {""} <= set(row.cells)
+
+
+@given(st.lists(ANYTHING, max_size=3), st.dictionaries(st.sampled_from(NAMES_OF_EXPORTS), ANYTHING))
+def test_any_marks_of_label_studio_are_boxes_or_refused(
+    labels: list[object], value: dict[str, object]
+) -> None:
+    for kind in ("rectanglelabels", "polygonlabels", "labels", "rectangle"):
+        with suppress(Unread):
+            found = boxes_in([{"type": kind, "value": value | {kind: labels}} | value])
+            assert "NaN" not in found and "Infinity" not in found
 
 
 @given(st.fixed_dictionaries({"images": LISTS, "annotations": LISTS, "categories": LISTS}))

@@ -31,6 +31,18 @@ def campaigns() -> dict[str, Campaign]:
     for body in (
         campaign(id="texts", spec=words, parts=[part("text")]),
         campaign(
+            id="tagged",
+            task="tags",
+            spec=encode_spec({"tags": ["cat", "dog", "outdoors"]}),
+            parts=[part("text")],
+        ),
+        campaign(
+            id="mixed",
+            spec=words,
+            parts=[part("text", "text/plain", "image/png")],
+            proposal=pb.PROPOSAL_NOT_TAKEN,
+        ),
+        campaign(
             id="stars",
             task="rate",
             spec=encode_spec({"steps": stars, "tolerance": 0}),
@@ -160,6 +172,8 @@ def test_ratings_of_label_studio_are_steps(tmp_path: Path, campaigns: dict[str, 
     rated = [task(f"text {n}", [result("rating", rating=n)]) for n in (1, 3, 4)]
     path = write(tmp_path / "export.json", rated)
     assert list(said(Asked([path]), campaigns["stars"]).values()) == ["poor", "good", "4"]
+    write(path, [task("no number", [result("rating", rating=True)])])
+    assert "is no answer" in "".join(said(Asked([path]), campaigns["stars"]).values())
 
 
 def test_pairs_of_label_studio(tmp_path: Path, campaigns: dict[str, Campaign]) -> None:
@@ -203,6 +217,131 @@ def test_files_that_label_studio_served_are_found_beside_it(
     assert found[0] == "cat"
     assert "not a path below" in found[1]
     assert "is not fetched" in found[2]
+
+
+TEXTS_LIKE_FILES = [
+    "/data/local/tmp%20x failed why? because d=1",
+    "/data/upload/x.txt",
+    "/data/upload/1/0a1b2c3d-x.txt",
+    "/data/local-files/?d=x.txt",
+    "/storage-data/uploaded/?filepath=x.txt",
+    "http://example.com/x.txt",
+    "s3://bucket/x.txt",
+    "/etc/hosts",
+    "../x.txt",
+    "y.txt",
+    "/data/" + "d=1&" * 2_000,
+]
+
+
+def texts_of(path: Path, campaign: Campaign) -> list[str | Path]:
+    """What each item's only part is: a text, or a file."""
+    drafts = [each for each in bring(Asked([path]), campaign).drafts if isinstance(each, Draft)]
+    return [part.path or part.text for draft in drafts for part in draft.parts]
+
+
+@pytest.mark.parametrize("text", TEXTS_LIKE_FILES)
+def test_a_text_of_label_studio_stays_as_it_is(
+    tmp_path: Path, campaigns: dict[str, Campaign], text: str
+) -> None:
+    for others in ([], ["and some words"]):
+        path = write(tmp_path / "in" / "export.json", [task(each) for each in [text, *others]])
+        assert texts_of(path, campaigns["texts"]) == [text, *others]
+    write(tmp_path / "in" / "x.txt", "a file that is there is no reason, beside a text")
+    assert texts_of(path, campaigns["texts"]) == [text, "and some words"]
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "/data/upload/1/0a1b2c3d-x.txt",
+        "/data/local-files/?d=x.txt",
+        "/storage-data/uploaded/?filepath=upload/1/0a1b2c3d-x.txt",
+        "x.txt",
+    ],
+)
+def test_texts_of_label_studio_in_files_are_read_where_they_are_there(
+    tmp_path: Path, campaigns: dict[str, Campaign], reference: str
+) -> None:
+    path = write(tmp_path / "export.json", [task(reference), task("/data/upload/1/gone.txt")])
+    write(tmp_path / "x.txt", "the text")
+    assert texts_of(path, campaigns["texts"]) == [
+        tmp_path / "x.txt",
+        tmp_path / "data/upload/1/gone.txt",
+    ]
+
+
+def test_a_part_that_may_be_text_has_files_of_label_studio(
+    tmp_path: Path, campaigns: dict[str, Campaign]
+) -> None:
+    served = ["/data/local-files/?d=files/a%20b.png", "/data/local-files/?d=files/c.txt"]
+    path = write(tmp_path / "export.json", [task(each) for each in served])
+    pictures(tmp_path, "files/a b.png", "files/c.txt")
+    files = [tmp_path / "files/a b.png", tmp_path / "files/c.txt"]
+    assert texts_of(path, campaigns["mixed"]) == files
+
+
+def test_tags_of_label_studio_are_all_that_is_chosen(
+    tmp_path: Path, campaigns: dict[str, Campaign]
+) -> None:
+    def chosen(*names: str) -> list[dict[str, Any]]:
+        return [result("choices", choices=list(names))]
+
+    cancelled = task("skipped", [])
+    cancelled["annotations"][0]["was_cancelled"] = True
+    found = [
+        task("two", chosen("outdoors", "cat")),
+        task("one", chosen("dog")),
+        task("the same in two orders", chosen("cat", "dog"), chosen("dog", "cat")),
+        task("nothing chosen", []),
+        task("nothing chosen, as our copies say it", chosen()),
+        task("nobody said"),
+        cancelled,
+        task("they disagree", chosen("cat", "dog"), chosen("cat")),
+        task("one says none", chosen("cat"), []),
+        task("a name of two", chosen("cat, dog")),
+        task("no list", [result("choices", choices="cat")]),
+        task("a mark", [result("rectanglelabels", rectanglelabels=["cat"])]),
+    ]
+    path = write(tmp_path / "export.json", found)
+    assert list(said(Asked([path]), campaigns["tagged"]).values()) == [
+        "cat, outdoors",
+        "dog",
+        "cat, dog",
+        "none",
+        "none",
+        "",
+        "",
+        '! its annotations disagree: "cat", "cat, dog"',
+        '! its annotations disagree: "cat", "none"',
+        '! "cat, dog" cannot be told from several tags',
+        "! an annotation has no choices",
+        '! an annotation of the type "rectanglelabels" is no answer',
+    ]
+
+
+def test_what_is_not_read_of_label_studio_is_counted(
+    tmp_path: Path, campaigns: dict[str, Campaign]
+) -> None:
+    ham, text = (result("choices", choices=["ham"]), result("textarea", "note", text=["x"]))
+    guessed = task("guessed")
+    guessed["predictions"] = [{"result": [ham]}, {"result": [ham]}]
+    skipped = task("skipped", [ham], [ham], [ham])
+    skipped["annotations"][0]["was_cancelled"] = True
+    skipped["annotations"][1]["ground_truth"] = True
+    path = write(tmp_path / "export.json", [guessed, skipped, task("noted", [ham, text])])
+    named = parse_named([], "q")
+    assert bring(Asked([path], named=named), campaigns["texts"]).notes[1:] == (
+        "not read: 2 predictions of programs",
+        "not read: 1 cancelled annotation",
+        "not read: 1 annotation beside a ground truth",
+        'not read: 1 result of the type "textarea"',
+    )
+    assert 'not read: 3 results of the type "choices", "textarea"' in (
+        bring(Asked([path]), campaigns["mixed"]).notes
+    )
+    write(path, [task("hello there", [ham])])
+    assert not any("not read" in note for note in bring(Asked([path]), campaigns["texts"]).notes)
 
 
 # ---- COCO ----
