@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from unicodedata import normalize
 
 from commonground.tables import Cell, Row, Rows
@@ -83,17 +83,6 @@ class TableItems:
         return cell
 
 
-@dataclass(frozen=True, slots=True)
-class Together:
-    """Items of several tables, one after the other."""
-
-    tables: Sequence[TableItems]
-
-    def __iter__(self) -> Iterator[Draft | LeftOut]:
-        for each in self.tables:
-            yield from each
-
-
 def table_items(
     table: Rows, columns: Columns, parts: Sequence[PartTerms], name: str = ""
 ) -> TableItems:
@@ -111,23 +100,41 @@ def table_items(
 
 def file_below(folder: Path, text: str) -> Path:
     """A table may come from somebody else: it names no files but those that came with it. A name is found in
-    either Unicode form. Raises what leaves the row out."""
+    either Unicode form, and with the separators of Windows where no file is called so. Raises what leaves the
+    row out."""
     if "://" in text:
         raise _Unfit(f"{quoted(text)} is not fetched: save it beside the table, and name the file")
-    relative = PurePosixPath(text)
-    if "\0" in text or relative.is_absolute() or ".." in relative.parts:
-        raise _Unfit(f"{quoted(text)} is not a path below the table's folder")
-    forms = (text, normalize("NFC", text), normalize("NFD", text))
     try:
-        path = next(
-            (path for form in forms if os.path.exists(path := folder / form)), folder / text
-        )
+        path = _named(folder, text)
         leads_out = not path.resolve().is_relative_to(folder.resolve())
     except (OSError, RuntimeError, ValueError):  # too long; links in a circle; no UTF-8
         raise _Unfit(f"{quoted(text)} is no name of a file") from None
     if leads_out:
         raise _Unfit(f"{quoted(text)} leads out of the table's folder")
     return path
+
+
+def spellings(text: str) -> list[str]:
+    """How a file may be called that is named so, in the order of what is tried: as it is, in either Unicode
+    form, with the separators of Windows."""
+    ways = (text, PureWindowsPath(text).as_posix())
+    return [each for way in ways for each in (way, normalize("NFC", way), normalize("NFD", way))]
+
+
+def _named(folder: Path, text: str) -> Path:
+    """The file that a name means, whether or not it is there. Raises what leaves the row out."""
+    for spelt in spellings(text):
+        if _is_below(PurePosixPath(spelt)) and os.path.exists(path := folder / spelt):
+            return path
+    windows = PureWindowsPath(text)  # for which either separator is one, and C: a place of its own
+    if not _is_below(windows):
+        raise _Unfit(f"{quoted(text)} is not a path below the table's folder")
+    return folder / windows.as_posix()
+
+
+def _is_below(path: PurePath) -> bool:
+    """Whether a path stays below where it begins, as far as its words say."""
+    return not path.anchor and ".." not in path.parts and "\0" not in str(path)
 
 
 def _strings(sample: Sequence[Row], column: str) -> list[str]:

@@ -30,7 +30,8 @@ from node.bringing.huggingface import Dataset, find_tables
 from node.bringing.labels import Labels, read_labels
 from node.bringing.labelstudio import Tasks, with_files
 from node.bringing.recognise import recognise
-from node.bringing.rows import TableItems, Together, table_items
+from node.bringing.rows import TableItems, table_items
+from node.bringing.yolo_classes import read_classes
 from node.drafts import Drafts
 from node.planning import only_part
 from protocol.errors import ConfigError, Reject
@@ -133,7 +134,7 @@ def bring(asked: Asked, campaign: Campaign) -> Brought:
     if form == Format.COCO:
         return _coco(path, campaign)
     if form == Format.YOLO:
-        return Brought(_yolo(path, campaign))
+        return _yolo(path, campaign)
     if form == Format.HUGGING_FACE:
         return _dataset(path, asked, campaign)
     table = Table(path, Form(form), asked.encoding, header=asked.header)
@@ -273,20 +274,30 @@ def _coco(path: Path, campaign: Campaign) -> Brought:
     answer = _ANNOTATED if _takes_answers(campaign) and not boxes else ""
     meanings = {picture_part(campaign): coco.FILE} | ({part + TEXT: boxes} if part else {})
     columns = Columns(meanings, answer)
-    paths = coco.files_in(path) if os.path.isdir(path) else [path]
+    folder = path if os.path.isdir(path) else None
+    paths = coco.files_in(folder) if folder is not None else [path]
     if not paths:
         raise ConfigError(f"{path} holds no COCO annotations", "name the file that holds them")
     tables = [coco.Pictures(each, answer, boxes) for each in paths]
-    found = [table_items(each, columns, campaign.parts) for each in tables]
-    note = "of COCO only which category a picture shows is read, no boxes and no outlines"
-    return Brought(Together(found), (note,) if answer else ())
+    items = [
+        table_items(
+            each,
+            columns,
+            campaign.parts,
+            each.path.relative_to(folder or each.path.parent).as_posix(),
+        )
+        for each in tables
+    ]
+    pairs = tuple(zip(tables, items, strict=True))
+    return Brought(coco.Annotated(folder, pairs), tuple(coco.notes_of(tables)))
 
 
-def _yolo(folder: Path, campaign: Campaign) -> Drafts:
+def _yolo(folder: Path, campaign: Campaign) -> Brought:
     boxes = boxes_part(campaign)
-    if boxes is not None:
-        return yolo.Marked(folder, picture_part(campaign), boxes, yolo.names_in(folder))
-    return yolo.class_folders(folder, only_part(campaign))
+    if boxes is None:
+        return Brought(yolo.class_folders(folder, only_part(campaign)))
+    marked = yolo.Marked(folder, picture_part(campaign), boxes, read_classes(folder))
+    return Brought(marked, tuple(marked.notes()))
 
 
 def _dataset(folder: Path, asked: Asked, campaign: Campaign) -> Brought:

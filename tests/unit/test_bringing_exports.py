@@ -370,12 +370,14 @@ def test_coco_says_which_category_a_picture_shows(
     for named in (path, tmp_path):
         assert list(said(Asked([named]), campaigns["pictures"]).values()) == [
             "cat",
-            '! "b.png" shows "cat", "dog", and an item has one answer',
+            '! "b.png": it shows "cat", "dog", and an item has one answer',
             "",
             "dog",
         ]
     [note] = bring(Asked([path]), campaigns["pictures"]).notes
     assert "no boxes" in note
+    [note] = bring(Asked([path]), campaigns["pile"]).notes
+    assert "nothing that is said of them" in note
     drafts = list(bring(Asked([path]), campaigns["pile"]).drafts)
     assert all(isinstance(each, Draft) and not each.words for each in drafts)
     where = [each.parts[0].path for each in drafts if isinstance(each, Draft)]
@@ -384,13 +386,21 @@ def test_coco_says_which_category_a_picture_shows(
 
 def test_what_coco_says_may_be_anything(tmp_path: Path, campaigns: dict[str, Campaign]) -> None:
     found = {
-        "images": [1, {"id": []}, {"id": {}, "file_name": "a.png"}, {"file_name": "../b.png"}],
-        "annotations": [None, {"image_id": [], "category_id": {}}],
+        "images": [
+            *(1, {"id": []}, {"id": {}, "file_name": "a.png"}, {"id": 1, "file_name": "../b.png"}),
+            *({"id": 1.5, "file_name": "c.png"}, {"id": 1.5, "file_name": "d.png"}),
+        ],
+        "annotations": [None, {"image_id": [], "category_id": {}}, {"image_id": "x"}],
         "categories": [[], {"id": []}],
     }
-    reasons = list(said(Asked([write(tmp_path / "a.json", found)]), campaigns["pictures"]).values())
+    made = said(Asked([write(tmp_path / "a.json", found)]), campaigns["pictures"])
+    reasons = list(made.values())
     assert reasons[:2] == ["! it names no file"] * 2
+    assert "it has no id" in reasons[2]
     assert "not a path below" in reasons[3]
+    assert all("another image has its id" in each for each in reasons[4:6])
+    assert made["a.json"] == "! 2 annotations in it: of no image"
+    assert "lists no such image" in made['a.json: image "x"']
 
 
 def boxes_of(brought: Brought) -> list[Any]:
@@ -417,6 +427,67 @@ def test_coco_boxes_are_a_part_where_the_campaign_has_one(
     assert "coded by runs" in said(Asked([path]), campaigns["boxed"])["a.json:3"]
 
 
+def test_a_picture_is_not_submitted_with_fewer_objects_than_it_has(
+    tmp_path: Path, campaigns: dict[str, Campaign]
+) -> None:
+    found = coco((1, "a.png", (1,)), (2, "b.png", (1, 99)), (3, "c.png", (2,)), (4, "d.png", ()))
+    found["categories"] += [{"id": 2, "name": "cow"}, {"id": 3}]
+    for image in found["images"]:
+        image |= {"width": 8, "height": 6}
+    path = write(tmp_path / "a.json", found)
+    for name in ("boxed", "pictures"):
+        made = said(Asked([path]), campaigns[name])
+        assert not made["a.json:1"].startswith("!") and not made["a.json:4"].startswith("!")
+        assert (
+            '"b.png": an annotation has the category "99", which the file does not'
+            in made["a.json:2"]
+        )
+        assert 'the category "2", which the file names twice' in made["a.json:3"]
+    assert set(said(Asked([path]), campaigns["pile"]).values()) == {""}  # where none is read
+
+
+def test_what_annotations_have_besides_is_counted(
+    tmp_path: Path, campaigns: dict[str, Campaign]
+) -> None:
+    found = coco((1, "a.png", (1, 1, 1)), (2, "b.png", (99,)))
+    found["images"][0] |= {"width": 8, "height": 6}
+    first, second, third, lost = found["annotations"]
+    first |= {"keypoints": [1, 1, 2], "num_keypoints": 1, "area": 1}
+    second |= {"keypoints": [0, 0, 0], "num_keypoints": 0, "attributes": {"occluded": False}}
+    lost |= {"keypoints": [1, 1, 2]}
+    path = write(tmp_path / "a.json", found)
+    [note] = bring(Asked([path]), campaigns["boxed"]).notes
+    assert (
+        note == 'not read, and left out: "keypoints" of 1 annotation, "attributes" of 1 annotation'
+    )
+    third |= {str(number): 1 for number in range(9)}
+    write(path, found)
+    [note] = bring(Asked([path]), campaigns["boxed"]).notes
+    assert note.endswith(", 6 fields more")
+
+
+def test_what_no_image_of_a_folder_names_is_left_out(
+    tmp_path: Path, campaigns: dict[str, Campaign]
+) -> None:
+    found = coco((1, "a.png", (1,)), (2, "b.png", (99,)), (3, r"in\c.png", (2,)))
+    write(tmp_path / "annotations" / "instances_x.json", found)
+    write(tmp_path / "annotations" / "captions_x.json", {})
+    pictures(tmp_path, "images/a.png", "images/b.png", "images/in/c.png", "images/d.png")
+    made = said(Asked([tmp_path]), campaigns["pictures"])
+    unlisted = "! no image of the annotations names it"
+    assert "99" in made.pop("annotations/instances_x.json:2")
+    assert made == {
+        "annotations/instances_x.json:1": "cat",
+        "annotations/instances_x.json:3": "dog",
+        "annotations/captions_x.json": unlisted,
+        "images/d.png": unlisted,
+    }
+    alone = said(
+        Asked([tmp_path / "annotations" / "instances_x.json"]), campaigns["pictures"]
+    )  # of what is beside a file that was named nothing is said
+    assert list(alone) == [f"instances_x.json:{number}" for number in (1, 2, 3)]
+
+
 # ---- YOLO ----
 
 
@@ -441,14 +512,26 @@ def test_yolo_boxes_are_a_part_where_the_campaign_has_one(
         {"unit": "fraction", "objects": []},
     ]
     found = said(Asked([tmp_path]), campaigns["boxed"])
-    assert found["d.png"] == "! it is in no folder images"
+    assert "it is in no folder images" in found["d.png"]
     assert found["images/c.png"] == '! labels/c.txt: "2" is no class of data.yaml'
     assert found["images/e.png"] == "! labels/e.txt: a line holds what is no number"
 
 
 @pytest.mark.parametrize(
     "names",
-    ["", "names: cat", "names: [cat, cat]", "names: {1: cat}", "{", "names: []", "[" * 200_000],
+    [
+        *(
+            "",
+            "names: cat",
+            "names: [cat, cat]",
+            "names: {x: cat}",
+            "{",
+            "names: []",
+            "[" * 200_000,
+        ),
+        *("names: {0: cat, 0: dog}", "names: [[cat]]", "names: [cat]\nnames: [dog]", "&a [*a]"),
+        *("names: {0: }", "names: [cat]\nkpt_shape: 4", "names: [cat]\nkpt_shape: [4, 9]"),
+    ],
 )
 def test_classes_without_names_are_said(
     tmp_path: Path, campaigns: dict[str, Campaign], names: str

@@ -76,6 +76,15 @@ def test_csv_and_json_lines_say_the_same(tmp_path: Path) -> None:
         ("prompt,picture\n/etc/passwd.txt,b.png\n", "not a path below"),
         ("prompt,picture\nin/../../x.txt,b.png\n", "not a path below"),
         ("prompt,picture\nout/x.txt,b.png\n", "leads out"),
+        ("prompt,picture\nout\\x.txt,b.png\n", "leads out"),
+        ("prompt,picture\nin\\..\\..\\x.txt,b.png\n", "not a path below"),
+        ("prompt,picture\nin/..\\..\\x.txt,b.png\n", "not a path below"),
+        ("prompt,picture\n\\x.txt,b.png\n", "not a path below"),
+        ("prompt,picture\nC:\\x.txt,b.png\n", "not a path below"),
+        ("prompt,picture\nC:/x.txt,b.png\n", "not a path below"),
+        ("prompt,picture\nC:x.txt,b.png\n", "not a path below"),
+        ("prompt,picture\n\\\\host\\share\\x.txt,b.png\n", "not a path below"),
+        ("prompt,picture\n//host/share/x.txt,b.png\n", "not a path below"),
         ("prompt,picture,note_source\na.txt,b.png,me\n", "it has a source of note, and no note"),
         ("prompt,picture,prompt_source\na.txt,b.png,\u202eme\n", "prompt_source"),
     ],
@@ -90,6 +99,23 @@ def test_a_row_that_means_nothing_is_named_and_the_next_is_read(
     assert isinstance(first, LeftOut)
     assert (first.name, problem in first.reason) == ("items.csv:2", True), first.reason
     assert second.name == "items.csv:3"
+
+
+def test_names_as_windows_writes_them(tmp_path: Path) -> None:
+    for name in ("in/a.txt", "in/b\u00e9.png", r"in\c.txt", "C:d.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "in" / "c.txt").touch()
+    text = "prompt,picture\nin\\a.txt,in\\be\u0301.png\nin\\c.txt,C:d.png\nin/c.txt,gone\\e.png\n"
+    found = read(write(tmp_path, "items.csv", text))
+    assert [[part.path for part in each.parts] for each in found if isinstance(each, Draft)] == [
+        [tmp_path / name for name in names]
+        for names in (
+            ("in/a.txt", "in/b\u00e9.png"),
+            (r"in\c.txt", "C:d.png"),  # a file is called so
+            ("in/c.txt", "gone/e.png"),  # which is missed when it is read
+        )
+    ]
 
 
 @pytest.mark.parametrize(
