@@ -85,7 +85,8 @@ def _vorbis_modes(setup: bytes) -> list[int]:
     """Whether each mode is of long blocks. They are the setup's last, and all before them is long to read: so
     they are read from the end, up to where their number stands."""
     bits = int.from_bytes(setup[-_MODES_BYTES_MAX:], "little")
-    at, found, count = bits.bit_length() - 1, [], 0
+    at, count = bits.bit_length() - 1, 0
+    found: list[int] = []
     while at >= _MODE_BITS + 6 and len(found) < _MODES_MAX:
         at -= _MODE_BITS
         mode = bits >> at & (1 << _MODE_BITS) - 1

@@ -1,4 +1,4 @@
-"""Recordings that say of themselves what is not so: what cannot be put right is refused, and whatever is taken
+"""Recordings that say of themselves what is not so: what cannot be put right is refused, and what is taken
 is as long for who opens it as it says."""
 
 from __future__ import annotations
