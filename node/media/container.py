@@ -26,6 +26,9 @@ TAGS: Final = "tags"
 CREDENTIALS: Final = "content credentials"
 OTHER: Final = "other data beside the content"
 
+LENGTH: Final = "the length it states"
+RATE: Final = "the rate of bytes it states"
+
 BESIDE_BYTES_MAX: Final = 4 << 20  # of what is removed, for its owner to be told what it was
 
 _SAVE_AGAIN: Final = "Save it again with a program that opens it."
@@ -48,6 +51,7 @@ class Cleaned:
     profile: bytes = b""  # ICC, left out of content
     is_cmyk: bool = False
     beside: tuple[tuple[str, bytes], ...] = ()  # what was removed: what it is, and its bytes
+    corrected: tuple[str, ...] = ()  # what a header said of samples that are otherwise
 
 
 class Notes:
@@ -55,6 +59,7 @@ class Notes:
 
     def __init__(self) -> None:
         self._removed: list[str] = []
+        self._corrected: list[str] = []
         self._beside: list[tuple[str, bytes]] = []
         self._beside_bytes = 0
         self._exif_orientation = 0
@@ -68,6 +73,11 @@ class Notes:
         if block and self._beside_bytes + len(block) <= BESIDE_BYTES_MAX:
             self._beside.append((what, block))
             self._beside_bytes += len(block)
+
+    def correct(self, what: str) -> None:
+        """A header says something else than there is, and what there is stays."""
+        if what not in self._corrected:
+            self._corrected.append(what)
 
     def exif(self, block: bytes) -> None:
         """A block of EXIF is left out; what can be read of it is heeded, however damaged the rest is."""
@@ -104,6 +114,10 @@ class Notes:
     @property
     def removed(self) -> tuple[str, ...]:
         return tuple(self._removed)
+
+    @property
+    def corrected(self) -> tuple[str, ...]:
+        return tuple(self._corrected)
 
 
 def broken(what: str, why: str) -> Reject:

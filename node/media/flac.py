@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from node.media.container import OTHER, TAGS, Cleaned, Notes, broken
+from node.media.container import LENGTH, OTHER, TAGS, Cleaned, Notes, broken
+from node.media.flacframes import count_samples
 from node.media.mpeg import ID3V1_BYTES
 
 _STREAM, _PADDING, _APPLICATION, _SEEKS, _COMMENT, _CUES, _PICTURE = range(7)
 _KEPT: Final = (_STREAM, _SEEKS)
 _LAST: Final = 0x80
 _STREAM_BYTES: Final = 34
+_COUNT: Final = slice(13, 18)  # of the header, in its last 36 bits: the samples of each channel
+_COUNT_MAX: Final = (1 << 36) - 1
 
 
 def clean(data: bytes) -> Cleaned:
@@ -42,12 +45,24 @@ def clean(data: bytes) -> Cleaned:
         changed = True
     if frames[:1] != b"\xff":
         raise broken("FLAC recording", "it holds no samples")
-    return Cleaned(_whole(kept, frames) if changed else data, notes.removed, beside=notes.beside)
+    kept[0] = (_STREAM, _counted(kept[0][1], count_samples(frames, 0), notes))
+    changed = changed or bool(notes.corrected)
+    whole = _whole(kept, frames) if changed else data
+    return Cleaned(whole, notes.removed, beside=notes.beside, corrected=notes.corrected)
 
 
-def samples(data: bytes) -> int:
-    """How many the header of a sound file promises of each channel; 0 where it does not say."""
-    return int.from_bytes(data[8 + 13 : 8 + 18], "big") & (1 << 36) - 1
+def _counted(header: bytes, found: int, notes: Notes) -> bytes:
+    """The header, which says how many samples there are: what is piped does not. Raises Reject for what was
+    cut."""
+    number = int.from_bytes(header[_COUNT], "big")
+    stated = number & _COUNT_MAX
+    if stated > found:
+        raise broken("FLAC recording", f"it lacks {stated - found:,} of its {stated:,} samples")
+    if stated == found:
+        return header
+    notes.correct(LENGTH)
+    right = (number & ~_COUNT_MAX | found).to_bytes(_COUNT.stop - _COUNT.start, "big")
+    return header[: _COUNT.start] + right + header[_COUNT.stop :]
 
 
 def _whole(kept: list[tuple[int, bytes]], frames: bytes) -> bytes:

@@ -1,48 +1,103 @@
-"""MP3, frame by frame: tags before and after go, and every frame follows the last."""
+"""MP3, frame by frame: tags before and after go, every frame follows the last, and their number is stated."""
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
-from node.media.container import TAGS, Cleaned, Notes, broken
+from node.media.container import LENGTH, TAGS, Cleaned, Notes, broken
+from node.media.mpegframes import (
+    Stated,
+    frame_bytes,
+    frame_form,
+    make_statement,
+    read_stated,
+    restate,
+)
 
 ID3V1_BYTES: Final = 128
+_ID3V1_MORE_BYTES: Final = 227  # "TAG+", which some write before it
 _ID3V2_HEADER: Final = 10
 _FOOTER: Final = 0x10
 _APE: Final = b"APETAGEX"
 _APE_FOOTER: Final = 32
 _APE_HAS_HEADER: Final = 1 << 31
-
-# kbit/s of layer III by the index in a frame's header: MPEG 1, and MPEG 2 and 2.5.
-_RATES_1: Final = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
-_RATES_2: Final = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
-# Samples a second, by the version's two bits and the index.
-_HERTZ: Final = {
-    3: (44_100, 48_000, 32_000),
-    2: (22_050, 24_000, 16_000),
-    0: (11_025, 12_000, 8_000),
-}
+_LYRICS_BYTES_MAX: Final = 5_100  # of the first version, which does not say how many it has
+_LYRICS: Final = b"LYRICSBEGIN"
+# What fills the rest of a disk's cluster. More of them are what a download left out.
+_ZEROS_MAX: Final = 64 << 10
+_PADDING: Final = re.compile(rb"\0*(?:TAG.{125}\0*)?", re.DOTALL)
 
 
 def clean(data: bytes) -> Cleaned:
-    """Raises Reject for what is not one recording."""
+    """Raises Reject for what is not one whole recording."""
     notes = Notes()
     start, end = _without_tags(data)
     if start or end < len(data):
         notes.remove(TAGS, data[:start] + data[end:])
-    at = start
-    while length := _frame_bytes(data, at):
+    first = data[start : start + frame_bytes(data, start)]
+    stop, frames = _walk(data, start, end)
+    stated = read_stated(first)
+    _check_end(data[stop:end], stop, stated)
+    notes.trailing(end - stop)
+    whole = _stated(data[start:stop], first, frames, stated)
+    if len(whole) != stop - start or whole[: len(first)] != first:
+        notes.correct(LENGTH)
+    is_bare = not notes.removed and not notes.corrected
+    return Cleaned(
+        data if is_bare else whole,
+        notes.removed,
+        beside=notes.beside,
+        corrected=notes.corrected,
+    )
+
+
+def _walk(data: bytes, start: int, end: int) -> tuple[int, int]:
+    """Where the last frame ends, and how many there are."""
+    at, frames, form = start, 0, frame_form(data, start)
+    while length := frame_bytes(data, at):
         if at + length > end:
-            break  # a recording that was stopped: its last frame is not whole
+            raise broken("MP3 recording", "it ends in the middle of a frame: it was cut off")
+        if frame_form(data, at) != form:
+            raise broken("MP3 recording", f"the frame at byte {at:,} is of another form")
         at += length
-    if at - start <= end - at:
+        frames += 1
+    if not frames:
         raise broken("MP3 recording", f"there is no whole frame at byte {at:,}")
-    notes.trailing(end - at)
-    return Cleaned(data[start:at] if notes.removed else data, notes.removed, beside=notes.beside)
+    return at, frames
+
+
+def _check_end(rest: bytes, at: int, stated: Stated | None) -> None:
+    """What may follow the last frame is padding, which nobody misses."""
+    if not _PADDING.fullmatch(rest):
+        raise broken("MP3 recording", f"what stands at byte {at:,} is neither a frame nor a tag")
+    if len(rest) > _ZEROS_MAX and (stated is None or not stated.frames):
+        raise broken("MP3 recording", f"from byte {at:,} on it is empty: it was cut off")
+
+
+def _stated(bare: bytes, first: bytes, frames: int, stated: Stated | None) -> bytes:
+    """The frames, of which the first says how many there are where others would guess wrong."""
+    if stated is None:
+        is_even = frames * len(first) == len(bare)
+        return bare if is_even else make_statement(bare, frames) + bare
+    sound = bare[len(first) :]
+    frames -= 1
+    if not frames:
+        raise broken("MP3 recording", "it holds no samples")
+    counts_itself = stated.frames == frames + 1 and stated.bytes <= len(bare)
+    if stated.frames > frames and not counts_itself:
+        raise broken(
+            "MP3 recording", f"it says {stated.frames:,} frames, and has {frames:,}: it was cut off"
+        )
+    if not stated.frames_at:
+        return make_statement(sound, frames) + sound
+    if stated.frames == frames:
+        return bare
+    return restate(first, stated, frames, len(bare)) + sound
 
 
 def _without_tags(data: bytes) -> tuple[int, int]:
-    """Where frames begin and end: after any ID3v2, before any ID3v1 and APE."""
+    """Where frames begin and end: between the tags."""
     start, end = 0, len(data)
     while data[start : start + 3] == b"ID3" and start + _ID3V2_HEADER <= end:
         flags, size = data[start + 5], data[start + 6 : start + 10]
@@ -52,30 +107,28 @@ def _without_tags(data: bytes) -> tuple[int, int]:
         start += _ID3V2_HEADER + length + (_ID3V2_HEADER if flags & _FOOTER else 0)
     while start < end and not data[start]:
         start += 1  # padding that the tag's length leaves out
-    while start < end:
-        if data[end - ID3V1_BYTES : end - ID3V1_BYTES + 3] == b"TAG" and end - start >= ID3V1_BYTES:
-            end -= ID3V1_BYTES
-            continue
-        footer = data[max(start, end - _APE_FOOTER) : end]
-        if len(footer) < _APE_FOOTER or not footer.startswith(_APE):
-            break
-        flags = int.from_bytes(footer[20:24], "little")
-        length = int.from_bytes(footer[12:16], "little")
-        end -= max(_APE_FOOTER, length) + (_APE_FOOTER if flags & _APE_HAS_HEADER else 0)
+    while start < end and (before := _tag_start(data, start, end)) < end:
+        end = before
     if start >= end:
         raise broken("MP3 recording", "it holds nothing but tags")
     return start, end
 
 
-def _frame_bytes(data: bytes, at: int) -> int:
-    """The length of the frame that begins at `at`; 0 where none does."""
-    header = int.from_bytes(data[at : at + 4], "big")
-    version, layer = header >> 19 & 3, header >> 17 & 3
-    rate, hertz = header >> 12 & 15, header >> 10 & 3
-    if header >> 21 != 0x7FF or version not in _HERTZ or layer != 1:
-        return 0
-    if rate in (0, 15) or hertz == 3:
-        return 0  # of free rate, which hardly anything writes, or of none
-    kilobits = (_RATES_1 if version == 3 else _RATES_2)[rate]
-    factor = 144_000 if version == 3 else 72_000
-    return factor * kilobits // _HERTZ[version][hertz] + (header >> 9 & 1)
+def _tag_start(data: bytes, start: int, end: int) -> int:
+    """Where the tag that ends at `end` begins; `end` where none does."""
+    if data[max(start, end - ID3V1_BYTES) : end].startswith(b"TAG"):
+        before = end - ID3V1_BYTES - _ID3V1_MORE_BYTES
+        has_more = before > start and data.startswith(b"TAG+", before)
+        return before if has_more else end - ID3V1_BYTES
+    footer = data[max(start, end - _APE_FOOTER) : end]
+    if len(footer) == _APE_FOOTER and footer.startswith(_APE):
+        flags = int.from_bytes(footer[20:24], "little")
+        length = int.from_bytes(footer[12:16], "little")
+        header = _APE_FOOTER if flags & _APE_HAS_HEADER else 0
+        return end - max(_APE_FOOTER, length) - header
+    if data.endswith((b"LYRICSEND", b"LYRICS200"), start, end):
+        size = data[end - 15 : end - 9]  # of the second version alone
+        length = int(size) + 15 if size.isdigit() else _LYRICS_BYTES_MAX + 20
+        found = data.find(_LYRICS, max(start, end - length), end)
+        return end if found < 0 else found
+    return end

@@ -1,4 +1,5 @@
-"""Ogg, page by page: one stream of Vorbis, Opus or FLAC, with every checksum, and comments emptied.
+"""Ogg, page by page: one stream of Vorbis, Opus or FLAC, with every checksum and position, and
+comments emptied.
 
 <https://www.rfc-editor.org/rfc/rfc3533>
 """
@@ -7,17 +8,19 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from node.media.container import TAGS, Cleaned, Notes, broken
+from node.media.container import LENGTH, TAGS, Cleaned, Notes, broken
+from node.media.oggtimes import NO_POSITION, opus_samples, place, vorbis_samples
 from protocol.errors import Reject
 
 _HEADER: Final = struct.Struct("<4sBBQIIIB")
 _CONTINUED, _FIRST, _LAST = 1, 2, 4
 _SEGMENTS_MAX: Final = 255
-_NO_POSITION: Final = (1 << 64) - 1
+_SEGMENT: Final = 255  # bytes of one that does not end its packet
+_HEAD_BYTES: Final = 2  # of a packet, which tell how long it lasts
 _REVERSED: Final = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _VORBIS: Final = b"\x01vorbis"
 _VORBIS_COMMENT: Final = b"\x03vorbis"
@@ -69,11 +72,44 @@ def clean(data: bytes) -> Cleaned:
     if packets[1] != comment:
         notes.remove(TAGS, packets[1])
         packets[1] = comment
-    if not notes.removed:
+    samples = opus_samples if headers == 2 else vorbis_samples(packets[0], packets[2])
+    sound = _placed(pages[used:], samples)
+    if sound != pages[used:]:
+        notes.correct(LENGTH)
+    if not notes.removed and not notes.corrected:
         return Cleaned(data)
-    kept = [pages[0], *_paged(packets[1:], pages[0].serial), *pages[used:]]
+    kept = [pages[0], *_paged(packets[1:], pages[0].serial), *sound]
     whole = b"".join(replace(page, number=at).encode() for at, page in enumerate(kept))
-    return Cleaned(whole, notes.removed, beside=notes.beside)
+    return Cleaned(whole, notes.removed, beside=notes.beside, corrected=notes.corrected)
+
+
+def _placed(pages: list[_Page], samples: Callable[[bytes], int]) -> list[_Page]:
+    """The pages of sound, each at the position at which its packets end."""
+    if not pages:
+        raise broken("Ogg recording", "it holds no samples")
+    positions = place([page.position for page in pages], _ends(pages, samples))
+    return [replace(page, position=at) for page, at in zip(pages, positions, strict=True)]
+
+
+def _ends(pages: list[_Page], samples: Callable[[bytes], int]) -> list[int | None]:
+    """How many samples have passed at the end of each page; None where no packet ends."""
+    passed, head, is_open = 0, b"", False
+    ends: list[int | None] = []
+    for page in pages:
+        at, has_end = 0, False
+        for length in page.lacing:
+            if not is_open:
+                head = page.body[at : at + min(length, _HEAD_BYTES)]
+            at += length
+            is_open = length == _SEGMENT
+            if not is_open:
+                passed += samples(head)
+                has_end = True
+        ends.append(passed if has_end else None)
+    if is_open:
+        raise broken("Ogg recording", "it ends too early")
+    ends[-1] = passed
+    return ends
 
 
 def _pages(data: bytes) -> tuple[list[_Page], int]:
@@ -147,7 +183,7 @@ def _paged(packets: list[bytes], serial: int) -> Iterator[_Page]:
         part = lacing[start : start + _SEGMENTS_MAX]
         length = sum(part)
         # A page on which no packet ends has no position.
-        position = 0 if any(each < 255 for each in part) else _NO_POSITION
+        position = 0 if any(each < 255 for each in part) else NO_POSITION
         flags = _CONTINUED if inside else 0
         yield _Page(flags, position, serial, 0, part, body[at : at + length])
         at, inside = at + length, part[-1] == 255

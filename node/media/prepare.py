@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from node.media import pictures, sounds, texts
+from node.media.container import Cleaned
 from node.media.records import Prepared
 from protocol import media
 from protocol.errors import Reject
@@ -37,7 +38,7 @@ def prepare(
     elif shown is Shown.SOUND:
         cleaned = sounds.clean(data, target)
         content = cleaned.content
-        said = (f"removed: {', '.join(cleaned.removed)}",) if cleaned.removed else ()
+        said = _said(cleaned)
     if len(content) > bytes_max:
         scaling = ", or agree that it is scaled: --scale" if shown is Shown.PICTURE else ""
         raise Reject(
@@ -67,6 +68,12 @@ def agrees(data: bytes, media_type: str, claimed: bytes) -> bool:
         return pictures.agrees(data, media_type, claimed)
     own = fingerprint(data, media_type)
     return own == claimed or (MEDIA[media_type].is_lossy and is_decoded_alike(own, claimed))
+
+
+def _said(cleaned: Cleaned) -> tuple[str, ...]:
+    """What was done to a recording."""
+    done = (("removed", cleaned.removed), ("corrected", cleaned.corrected))
+    return tuple(f"{what}: {', '.join(each)}" for what, each in done if each)
 
 
 def _target(media_type: str, takes: Sequence[str]) -> str:

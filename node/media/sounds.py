@@ -42,7 +42,7 @@ def clean(data: bytes, media_type: str) -> Cleaned:
     """The recording without anything beside it, and decoded once to its end. Raises Reject."""
     cleaned = CLEANERS[media_type](data)
     with _opened(cleaned.content, media_type) as file:
-        _require_whole(sum(len(block) for block in _blocks(file)), cleaned.content, media_type)
+        _require_whole(sum(len(block) for block in _blocks(file)), file.frames, media_type)
     return cleaned
 
 
@@ -50,14 +50,15 @@ def fingerprint(data: bytes, media_type: str) -> bytes:
     """Of a clean recording. Raises Reject for any other: what is beside it nobody hears."""
     cleaned = CLEANERS[media_type](data)
     if cleaned.content != data:
-        beside = ", ".join(cleaned.removed) or "padding"
+        wrong = [f"a wrong header, {each}" for each in cleaned.corrected]
+        beside = ", ".join((*cleaned.removed, *wrong)) or "padding"
         raise Reject(
             f"the recording carries {beside}, and only the bare recording is taken",
-            "Submit it with a node, which removes them.",
+            "Submit it with a node, which puts that right.",
         )
     with _opened(data, media_type) as file:
         samples, frames, whole = _heard(file)
-    _require_whole(frames, data, media_type)
+        _require_whole(frames, file.frames, media_type)
     return fingerprint_samples(samples, data if media.MEDIA[media_type].is_lossy else whole)
 
 
@@ -115,11 +116,14 @@ def _loudest(block: NDArray[np.float64]) -> NDArray[np.float32]:
     return peaks
 
 
-def _require_whole(frames: int, data: bytes, media_type: str) -> None:
+def _require_whole(frames: int, stated: int, media_type: str) -> None:
+    """Who opens a recording makes room for what it states, and hears no more than that."""
     if not frames:
         raise broken(_words(media_type), "it holds no samples")
-    if media_type == media.FLAC.name and flac.samples(data) not in (0, frames):
-        raise broken(_words(media_type), "it lacks some of its samples")
+    if frames != stated:
+        raise broken(
+            _words(media_type), f"it states {stated:,} samples of each channel, and has {frames:,}"
+        )
 
 
 def _words(media_type: str) -> str:
