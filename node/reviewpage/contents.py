@@ -67,7 +67,7 @@ def text_of(path: Path, chars: int = TEXT_CHARS_SHOWN) -> str:
 
 
 def line_ends(path: Path) -> str:
-    """"windows" where a return is before each new line, "mixed" before some, and "others": none is shown."""
+    """ "windows" where a return is before each new line, "mixed" before some, and "others": none is shown."""
     content = _bytes_of(path)
     returns = content.count(b"\r\n")
     if not returns:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from node.reviewpage.contents import LINE_ENDS, content_of, text_of
 from node.reviewers import ShownPart
+from node.reviewpage.contents import LINE_ENDS, content_of, text_of
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import { kindOf } from "./contents.js";
 import { showPicture } from "./picture.js";
 import { showSound } from "./sound.js";
 
-const CODE = /^text\/(x-python|csv)$|[/+]json$/;
+const CODE = /^text\/(x-|csv$|javascript$)|[/+](json|sql)$/;
 const LINES_NUMBERED_MAX = 5000;
 
 /** The parts of an item, and beside them those of an earlier one that it resembles; `actions` are what keys do. */
