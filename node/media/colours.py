@@ -122,12 +122,14 @@ def by_code_points(primaries: int, transfer: int) -> Colours | None:
 
 
 def _are_colours(chromaticities: tuple[int, ...]) -> bool:
-    """Whether there is such light, and white is a mixture of the three."""
+    """Whether there is such light, and white is a mixture of the three that eyes adapt to."""
     points = [*zip(chromaticities[::2], chromaticities[1::2], strict=True)]
     if any(y <= 0 or x + y > _WHOLE for x, y in points):
         return False
     lights = _columns([_light(point) for point in points[1:]])
-    return abs(_determinant(lights)) > _SINGULAR and min(_shares(lights, points[0])) > 0
+    if abs(_determinant(lights)) < _SINGULAR or min(_shares(lights, points[0])) <= 0:
+        return False
+    return min(_applied(_CONES, _light(points[0]))) > 0
 
 
 # ---- matrices of three by three ----
@@ -150,10 +152,11 @@ def _adapted(chromaticities: tuple[int, ...]) -> Matrix:
 
 def _shares(lights: Matrix, white: tuple[int, int]) -> tuple[float, ...]:
     """How much of each light makes white."""
-    sought = _light(white)
-    return tuple(
-        sum(part * of for part, of in zip(row, sought, strict=True)) for row in _inverse(lights)
-    )
+    return _applied(_inverse(lights), _light(white))
+
+
+def _applied(matrix: Matrix, light: tuple[float, float, float]) -> tuple[float, ...]:
+    return tuple(sum(part * of for part, of in zip(row, light, strict=True)) for row in matrix)
 
 
 def _columns(columns: list[tuple[float, float, float]]) -> Matrix:

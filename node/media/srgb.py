@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -98,31 +100,33 @@ def by_numbers(image: Image.Image, colours: Colours) -> Image.Image:
         levels = np.rint(_levels(_light(_DEEP, colours.curve)) * _DEEP).astype(np.uint16)
         deep = Image.fromarray(levels[np.asarray(image, dtype=np.uint16)])
         return _seen_as(in_colour(deep), image) if image.has_transparency_data else deep
-    alpha = None
-    if image.mode not in ("L", "RGB") or image.has_transparency_data:
-        image, alpha = _apart(image)
-    matrix = colours.matrix
-    if matrix is None or image.mode == "L":
-        levels = np.rint(_levels(_light(255, colours.curve)) * 255)
-        image = image.point([int(level) for level in levels] * len(image.getbands()))
-    else:
-        image = _mixed(image, np.array(matrix, np.float32), colours.curve)
-    if alpha is not None:
-        image.putalpha(alpha)
+    if image.mode not in ("L", "RGB", "RGBA") or "transparency" in image.info:
+        image = in_colour(image)
+    change = _change(image.mode, colours)
+    for top in range(0, image.height, _ROWS):  # in its place: two large ones have no room
+        rows = image.crop((0, top, image.width, min(top + _ROWS, image.height)))
+        changed = change(rows.convert("RGB") if rows.mode == "RGBA" else rows)
+        if rows.mode == "RGBA":
+            changed.putalpha(rows.getchannel("A"))
+        image.paste(changed, (0, top))
     return image
 
 
-def _mixed(image: Image.Image, matrix: NDArray[np.float32], curve: Curve) -> Image.Image:
+def _change(mode: str, colours: Colours) -> Callable[[Image.Image], Image.Image]:
+    """What makes a few rows sRGB: level by level, or where the three lights are others, mixed anew."""
+    matrix = colours.matrix
+    if matrix is None or mode == "L":
+        levels = [int(each) for each in np.rint(_levels(_light(255, colours.curve)) * 255)]
+        return lambda rows: rows.point(levels * len(rows.getbands()))
+    return partial(_mixed, matrix=np.array(matrix, np.float32), curve=colours.curve)
+
+
+def _mixed(rows: Image.Image, matrix: NDArray[np.float32], curve: Curve) -> Image.Image:
     """Light for light; what sRGB cannot show becomes the nearest that it can, channel by channel."""
     light = _light(255, curve).astype(np.float32)
+    shown = np.clip(light[np.asarray(rows)] @ matrix.T, 0, 1)
     levels = np.rint(_levels(_light(_DEEP, Curve(1.0))) * 255).astype(np.uint8)
-    mixed = Image.new("RGB", image.size)
-    for top in range(0, image.height, _ROWS):
-        rows = image.crop((0, top, image.width, min(top + _ROWS, image.height)))
-        shown = np.clip(light[np.asarray(rows)] @ matrix.T, 0, 1)
-        steps = np.rint(shown * np.float32(_DEEP)).astype(np.uint16)
-        mixed.paste(Image.fromarray(levels[steps]), (0, top))
-    return mixed
+    return Image.fromarray(levels[np.rint(shown * np.float32(_DEEP)).astype(np.uint16)])
 
 
 def _light(lightest: int, curve: Curve) -> NDArray[np.float64]:

@@ -155,6 +155,8 @@ def test_colours_that_are_not_converted_are_refused(chunk: bytes, why: str) -> N
         [gamma(100_000), points(*8 * [2**32 - 1])],
         [gamma(100_000), points(31_270, 32_900, *3 * [64_000, 33_000])],
         [gamma(100_000), points(90_000, 5_000, *WIDE[2:])],  # white is no mixture of them
+        # Of no light that eyes take for white.
+        [gamma(100_000), points(10_000, 1_000, 90_000, 500, 500, 90_000, 5_000, 50)],
         [gamma(100_000), png_chunk(b"cHRM", b"short")],
     ],
 )
