@@ -35,6 +35,7 @@ _JOINING: Final = frozenset("\u200c\u200d\ufe0f") | {
 }
 # Line ends and tabs are layout where a text may have several lines.
 _LINE_ENDS: Final = str.maketrans({"\n": "<U+000A>", "\t": "<U+0009>"})
+_FORM: Final = "<U+{:04X}>"
 # Of a traceback, and of a message that has several lines: so none is taken for another record or message.
 INDENT: Final = "    "
 
@@ -85,14 +86,20 @@ def _spelling(text: str) -> Set[int]:
     return places_in_sequences(text)
 
 
+def lined(text: str) -> str:
+    """The text with the line ends of Windows as all others. A return that no new line follows is none of
+    them: it would hide what is before it from some programs, and not from others."""
+    return text.replace("\r\n", "\n")
+
+
 def visible(text: str) -> str:
     """A text of one or more lines with all spelt out that could not be seen, or that moves the rest."""
-    return _spelt(text, "<U+{:04X}>")
+    return _spelt(lined(text), _FORM)
 
 
 def one_line(text: str) -> str:
     """The same for what has a line to itself, or stands in one of ours: line ends and tabs are spelt, too."""
-    return visible(text).translate(_LINE_ENDS)
+    return _spelt(text, _FORM).translate(_LINE_ENDS)
 
 
 def indented(text: str) -> str:
@@ -115,7 +122,7 @@ def in_page(html: str) -> str:
     of forms stay what they are, by numbers: a person who changes a price must not change a text by it."""
     parts = _SENT_BACK.split(html)
     parts[1::2] = map(_numbered_unseen, parts[1::2])
-    return "".join(_spelt(part, "&lt;U+{:04X}&gt;") for part in parts)
+    return "".join(_spelt(lined(part), "&lt;U+{:04X}&gt;") for part in parts)
 
 
 def unseen(text: str) -> list[str]:

@@ -30,7 +30,7 @@ class Shown(Enum):
 class Medium:
     """A media type. Its files end in one of `suffixes`, the first of which is the one to write."""
 
-    name: str  # as IANA registers it, or has room for; text/x-python is what everybody uses
+    name: str  # as IANA registers it, or has room for; of code, what everybody uses
     words: str  # for people: "a PNG picture"
     shown: Shown
     suffixes: tuple[str, ...]
@@ -103,7 +103,22 @@ MPEG: Final = _sound(
 TEXT: Final = _text("text/plain", "plain text", ".txt", ".text")
 MARKDOWN: Final = _text("text/markdown", "Markdown", ".md", ".markdown")
 CSV: Final = _text("text/csv", "a table (CSV)", ".csv")
+# Code, as IANA or else as desktops name it. A header is C: what is in it does not say.
 PYTHON: Final = _text("text/x-python", "Python code", ".py")
+C: Final = _text("text/x-csrc", "C code", ".c", ".h")
+CPP: Final = _text("text/x-c++src", "C++ code", ".cpp", ".cc", ".cxx", ".hpp", ".hh")
+CSHARP: Final = _text("text/x-csharp", "C# code", ".cs")
+GO: Final = _text("text/x-go", "Go code", ".go")
+JAVA: Final = _text("text/x-java", "Java code", ".java")
+JAVASCRIPT: Final = _text("text/javascript", "JavaScript code", ".js", ".mjs", ".cjs", ".jsx")
+TYPESCRIPT: Final = _text("text/x-typescript", "TypeScript code", ".ts", ".tsx")
+KOTLIN: Final = _text("text/x-kotlin", "Kotlin code", ".kt", ".kts")
+PHP: Final = _text("text/x-php", "PHP code", ".php")
+RUBY: Final = _text("text/x-ruby", "Ruby code", ".rb")
+RUST: Final = _text("text/x-rust", "Rust code", ".rs")
+SHELL: Final = _text("text/x-shellscript", "a shell script", ".sh", ".bash")
+SQL: Final = _text("application/sql", "SQL code", ".sql")
+SWIFT: Final = _text("text/x-swift", "Swift code", ".swift")
 JSON: Final = _text("application/json", "JSON", ".json")
 # JSON in a shape that trainers of language models load as it is (node/media/shapes.py).
 CONVERSATION: Final = _text(
@@ -122,6 +137,8 @@ MEDIA: Final[Mapping[str, Medium]] = MappingProxyType(
             *(PNG, JPEG, WEBP, GIF),
             *(WAV, FLAC, MPEG, OGG),
             *(TEXT, MARKDOWN, CSV, PYTHON, JSON),
+            *(C, CPP, CSHARP, GO, JAVA, JAVASCRIPT, TYPESCRIPT),
+            *(KOTLIN, PHP, RUBY, RUST, SHELL, SQL, SWIFT),
             *(CONVERSATION, PAIR, RECORD, BOXES),
             OPAQUE,
         )

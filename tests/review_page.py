@@ -131,7 +131,7 @@ PATCH: Mapping[str, bytes] = {
     for each in numbers:
         total += each
     return total / len(numbers)
-""",
+""".replace(b"\n", b"\r\n"),  # written on Windows
     "after": b"""def mean(numbers):
     if not numbers:
         return 0.0

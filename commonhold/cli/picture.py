@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rich.text import Text
 
 from commonground.carried import PART_BYTES_MAX
+from commonground.escaping import lined
 from commonhold.cli.output import letters, prose
 from node.intake import DecodedImage, read_image, waveform
 from protocol.errors import Reject
@@ -59,7 +60,7 @@ def _loudness(content: bytes, media_type: str, columns_max: int) -> Text:
 
 
 def _shown_text(content: bytes, path: Path) -> Text:
-    text = content.decode("utf-8", "replace")
+    text = lined(content.decode("utf-8", "replace"))
     rest = len(text) - TEXT_CHARS_SHOWN
     shown = prose(text[:TEXT_CHARS_SHOWN])
     if rest > 0:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from node.media.colours import Colours
 from protocol.errors import Reject
 
 UPRIGHT: Final = 1  # of the eight orientations of EXIF
@@ -25,6 +26,7 @@ THUMBNAIL: Final = "a thumbnail"
 TAGS: Final = "tags"
 CREDENTIALS: Final = "content credentials"
 OTHER: Final = "other data beside the content"
+UNREADABLE_COLOURS: Final = "values of colours that cannot be read"
 
 LENGTH: Final = "the length it states"
 RATE: Final = "the rate of bytes it states"
@@ -32,6 +34,7 @@ RATE: Final = "the rate of bytes it states"
 BESIDE_BYTES_MAX: Final = 4 << 20  # of what is removed, for its owner to be told what it was
 
 _SAVE_AGAIN: Final = "Save it again with a program that opens it."
+_CHANNELS_CMYK: Final = 4
 _IFD_ENTRIES_MAX: Final = 1_000  # cameras write some fifty
 _ORIENTATION: Final = 0x0112
 _GPS: Final = 0x8825
@@ -49,9 +52,23 @@ class Cleaned:
     height: int = 0
     orientation: int = UPRIGHT
     profile: bytes = b""  # ICC, left out of content
-    is_cmyk: bool = False
+    colours: Colours | None = (
+        None  # in numbers, left out of content: where the profile does not say
+    )
+    channels: int = 3  # without alpha: 1 is grey, 4 are those of print
     beside: tuple[tuple[str, bytes], ...] = ()  # what was removed: what it is, and its bytes
     corrected: tuple[str, ...] = ()  # what a header said of samples that are otherwise
+
+    @property
+    def is_cmyk(self) -> bool:
+        """Whether its colours are those of print."""
+        return self.channels == _CHANNELS_CMYK
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether the file holds the picture and nothing else, upright and in sRGB."""
+        said = self.removed or self.profile or self.colours
+        return not said and not self.is_cmyk and self.orientation == UPRIGHT
 
 
 class Notes:

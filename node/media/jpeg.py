@@ -39,7 +39,6 @@ _BOXES: Final = b"JP"
 _BOXES_HEADER: Final = 8
 _JFIF_BYTES: Final = 14  # without a thumbnail
 _ADOBE_BYTES: Final = 12
-_COMPONENTS_CMYK: Final = 4
 _SCANS_MAX: Final = 100  # progressive pictures have ten; each costs a pass over all pixels
 # The end of a scan: any marker but a stuffed zero and the restarts.
 _SCAN_END: Final = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL)
@@ -106,7 +105,7 @@ def _cleaned(reading: _Reading) -> Cleaned:
         int.from_bytes(frame[1:3], "big"),
         notes.orientation,
         profile or (b"damaged" if reading.profile else b""),
-        is_cmyk=frame[5] == _COMPONENTS_CMYK,
+        channels=frame[5],
         beside=notes.beside,
     )
 

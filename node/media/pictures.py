@@ -17,8 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
-from node.media import gif, jpeg, png, webp
+from node.media import gif, jpeg, png, srgb, webp
+from node.media.colours import SRGB, Colours
 from node.media.container import UPRIGHT, Cleaned, broken
+from node.media.srgb import high_bytes, in_colour
 from protocol import media
 from protocol.errors import Reject
 from protocol.review.fingerprints import MAX_SIDE_PIXELS, fingerprint_pixels, fingerprints_nearby
@@ -88,19 +90,25 @@ def normalise(
     limits = (SCALED_SIDE_MAX, SCALED_PIXELS_MAX) if scale else (MAX_SIDE_PIXELS, PIXELS_MAX)
     cleaned = CLEANERS[media_type](data, *limits)
     said = [f"removed: {', '.join(cleaned.removed)}"] if cleaned.removed else []
-    profile = cleaned.profile
-    if profile and not _is_readable(profile):
-        said.append("removed: a colour profile that cannot be read")
+    profile, colours = cleaned.profile, cleaned.colours
+    if profile and not srgb.is_usable(profile, cleaned.channels):
+        said.append("removed: a colour profile that cannot be applied")
         profile = b""
-    elif profile and _is_srgb(profile):
-        profile = b""
-    is_as_meant = cleaned.orientation == UPRIGHT and not profile and not cleaned.is_cmyk
-    if is_as_meant and target == media_type and _fits(cleaned, bytes_max, scale=scale):
+    elif profile:
+        colours = None
+        profile = b"" if srgb.is_srgb(profile) else profile
+    is_srgb = not profile and colours in (None, SRGB) and not cleaned.is_cmyk
+    if (
+        is_srgb
+        and cleaned.orientation == UPRIGHT
+        and target == media_type
+        and _fits(cleaned, bytes_max, scale=scale)
+    ):
         return cleaned.content, tuple(said)
     image = _decode(cleaned.content, media_type)
     coding = _coding_of(image, cleaned.content, media_type)
-    if profile or cleaned.is_cmyk:
-        image = _to_srgb(image, profile)
+    if not is_srgb:
+        image = _to_srgb(image, profile, colours)
         said.append("colours converted to sRGB")
     if cleaned.orientation != UPRIGHT:
         image = image.transpose(_TURNS[cleaned.orientation])
@@ -150,7 +158,7 @@ def _whole(image: Image.Image, data: bytes, media_type: str) -> bytes:
     if media.MEDIA[media_type].is_lossy:
         return data
     if image.mode.startswith("I"):
-        image = _high_bytes(image)
+        image = high_bytes(image)
     return b"%d x %d\0" % image.size + image.convert("RGBA").tobytes()
 
 
@@ -171,7 +179,7 @@ def read(data: bytes, media_type: str) -> Grey:
 
 def _read(data: bytes, media_type: str) -> Image.Image:
     cleaned = CLEANERS[media_type](data, MAX_SIDE_PIXELS, PIXELS_MAX)
-    if cleaned.removed or cleaned.profile or cleaned.is_cmyk or cleaned.orientation != UPRIGHT:
+    if not cleaned.is_bare:
         beside = ", ".join(cleaned.removed) or "colours of its own"
         raise Reject(
             f"the picture carries {beside}, and only the bare picture is taken",
@@ -184,7 +192,7 @@ def thumbnail(data: bytes, media_type: str, side: int) -> bytes:
     """A PNG in colour of at most `side` pixels on each side, clean or not. Raises Reject."""
     cleaned = CLEANERS[media_type](data, MAX_SIDE_PIXELS, PIXELS_MAX)
     image = _decode(cleaned.content, media_type)
-    small = _in_colour(image)
+    small = in_colour(image)
     small.thumbnail((side, side))
     return _encode(small, media.PNG.name, _Coding())
 
@@ -245,7 +253,7 @@ def _encode(image: Image.Image, target: str, coding: _Coding) -> bytes:
     if target == media.JPEG.name:
         _flattened(image).save(out, "JPEG", **coding.jpeg)
     elif target == media.WEBP.name:
-        plain = image if image.mode in ("RGB", "RGBA") else _in_colour(image)
+        plain = image if image.mode in ("RGB", "RGBA") else in_colour(image)
         plain.save(out, "WEBP", lossless=coding.is_lossless, quality=_QUALITY, exact=True)
     elif target == media.GIF.name:
         image.save(out, "GIF")
@@ -254,23 +262,11 @@ def _encode(image: Image.Image, target: str, coding: _Coding) -> bytes:
     return out.getvalue()
 
 
-def _in_colour(image: Image.Image) -> Image.Image:
-    """In 8 bits of red, green, blue, and alpha if anything is transparent."""
-    if image.mode.startswith("I"):
-        image = _high_bytes(image)
-    return image.convert("RGBA" if image.has_transparency_data else "RGB")
-
-
-def _high_bytes(image: Image.Image) -> Image.Image:
-    """Of 16-bit grey: libraries would cut it off at 255."""
-    return Image.fromarray((np.asarray(image, dtype=np.int64) >> 8).astype(np.uint8))
-
-
 def _flattened(image: Image.Image) -> Image.Image:
     """For JPEG, which has no transparency: on white, as its fingerprint is."""
     if image.mode in ("L", "RGB") and not image.has_transparency_data:
         return image
-    colours = _in_colour(image)
+    colours = in_colour(image)
     if colours.mode == "RGBA":
         ground = Image.new("RGBA", colours.size, (255, 255, 255, 255))
         colours = Image.alpha_composite(ground, colours).convert("RGB")
@@ -288,7 +284,7 @@ def _scaled(
         small = image
         if factor < 1:
             is_plain = image.mode in ("L", "RGB", "RGBA") and "transparency" not in image.info
-            plain = image if is_plain else _in_colour(image)
+            plain = image if is_plain else in_colour(image)
             sides = (max(1, int(side * factor)) for side in image.size)
             small = plain.resize((*sides,), Image.Resampling.LANCZOS)  # type: ignore[arg-type]
         content = _encode(small, target, coding)
@@ -301,55 +297,13 @@ def _scaled(
 # ---- colours ----
 
 
-def _is_readable(profile: bytes) -> bool:
-    from PIL import ImageCms
-
-    try:
-        ImageCms.ImageCmsProfile(io.BytesIO(profile))
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return False
-    return True
-
-
-def _is_srgb(profile: bytes) -> bool:
-    """Whether converting by it would change no colour by more than rounding does."""
-    steps = np.linspace(0, 255, 9, dtype=np.uint8)
-    cube = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
-    after = _converted(Image.fromarray(cube), profile)
-    if after is None:
-        return False
-    changed = np.asarray(after, dtype=np.int64) - cube
-    return bool(np.abs(changed).max() <= 1)
-
-
-def _converted(image: Image.Image, profile: bytes) -> Image.Image | None:
-    """The image by its profile in sRGB; None where the profile is not for such an image."""
-    from PIL import ImageCms
-
-    try:
-        return ImageCms.profileToProfile(
-            image, io.BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode="RGB"
-        )
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return None
-
-
-def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    """The image in sRGB. Where its profile is not for such an image, it is passed over."""
-    alpha = None
-    if image.mode.startswith("I"):
-        image = _high_bytes(image)
-    if image.mode not in ("L", "RGB", "CMYK") or image.has_transparency_data:
-        colours = _in_colour(image)
-        alpha = colours.getchannel("A") if colours.mode == "RGBA" else None
-        image = colours.convert("RGB")
-    converted = _converted(image, profile) if profile else None
+def _to_srgb(image: Image.Image, profile: bytes, colours: Colours | None) -> Image.Image:
+    """By its profile, by its numbers, or by what colours for print usually are."""
+    converted = srgb.by_profile(image, profile) if profile else None
+    if converted is None and colours:
+        converted = srgb.by_numbers(image, colours)
     if converted is None:
         converted = image.convert("RGB") if image.mode == "CMYK" else image
-    elif image.mode == "L":
-        converted = converted.convert("L")
-    if alpha is not None:
-        converted.putalpha(alpha)
     return converted
 
 
@@ -357,7 +311,7 @@ def _to_grey(image: Image.Image) -> Grey:
     """Integer luma on a white ground. The arithmetic is ours, so that it is the same under every
     version of the image library."""
     if image.mode.startswith("I"):
-        image = _high_bytes(image)
+        image = high_bytes(image)
     if image.mode in ("1", "L") and "transparency" not in image.info:
         return Grey(*image.size, image.convert("L").tobytes())
     if image.mode != "RGB" or "transparency" in image.info:

@@ -7,13 +7,24 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Mapping
 from typing import Final
 
-from node.media.container import COMMENTS, CREDENTIALS, OTHER, Cleaned, Notes, broken, check_sides
+from node.media.colours import SRGB, Colours, by_code_points, by_gamma
+from node.media.container import (
+    COMMENTS,
+    CREDENTIALS,
+    OTHER,
+    UNREADABLE_COLOURS,
+    Cleaned,
+    Notes,
+    broken,
+    check_sides,
+)
 from protocol.errors import Reject
 
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
-# What shows the picture, and in which colours.
+# What shows the picture. Of what says in which colours, only that they are those it is taken for.
 _KEPT: Final = frozenset(
     (
         b"IHDR",
@@ -21,19 +32,20 @@ _KEPT: Final = frozenset(
         b"IDAT",
         b"IEND",
         b"tRNS",
-        b"gAMA",
-        b"cHRM",
         b"sRGB",
         b"sBIT",
         b"bKGD",
         b"pHYs",
     )
 )
+# What makes them others; where there are several, this is the order in which they count.
+_COLOURS: Final = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM")
 _TEXTS: Final = frozenset((b"tEXt", b"zTXt", b"iTXt"))
 _ANIMATED: Final = frozenset((b"acTL", b"fcTL", b"fdAT"))
 _XMP: Final = b"XML:com.adobe.xmp\0"
 # Channels by type of colour, and the depths that each may have.
 _CHANNELS: Final = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_GREY: Final = (0, 4)
 _DEPTHS: Final = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 # (first column, first row, columns' step, rows' step) of the passes of an interlaced picture.
 _PASSES: Final = (
@@ -49,6 +61,7 @@ def clean(data: bytes, sides_max: int, pixels_max: int) -> Cleaned:
     notes = Notes()
     kept: list[bytes] = []
     pixels: list[bytes] = []
+    said: dict[bytes, bytes] = {}  # of its colours
     at, header = len(SIGNATURE), b""
     while True:
         name, body, raw = _chunk(data, at)
@@ -64,7 +77,9 @@ def clean(data: bytes, sides_max: int, pixels_max: int) -> Cleaned:
             raise Reject("animated pictures are not taken", "Save one frame as a still picture.")
         if name in _KEPT:
             kept.append(raw)
-        else:
+        if name in _COLOURS and not pixels:
+            said.setdefault(name, body)  # of several, the first counts
+        elif name not in _KEPT:
             _leave_out(name, body, notes)
         if name == b"IDAT":
             pixels.append(body)
@@ -72,15 +87,18 @@ def clean(data: bytes, sides_max: int, pixels_max: int) -> Cleaned:
             break
     notes.trailing(len(data) - at)
     _check_pixels(b"".join(pixels), header)
+    profile, colours = _colours(said, notes)
     width, height = struct.unpack_from(">II", header)
-    content = data if not notes.removed and not notes.profile else SIGNATURE + b"".join(kept)
+    is_changed = notes.removed or profile or colours
     return Cleaned(
-        content,
+        SIGNATURE + b"".join(kept) if is_changed else data,
         notes.removed,
         width,
         height,
         notes.orientation,
-        notes.profile,
+        profile,
+        colours,
+        1 if header[9] in _GREY else 3,
         beside=notes.beside,
     )
 
@@ -141,9 +159,6 @@ def _stream_bytes(header: bytes) -> int:
 def _leave_out(name: bytes, body: bytes, notes: Notes) -> None:
     if name == b"eXIf":
         notes.exif(body)
-    elif name == b"iCCP":
-        # A name, a zero, the method, and the profile; removing it is said once it is converted.
-        notes.profile = _inflated(body[body.find(b"\0") + 2 :]) or b"damaged"
     elif name in _TEXTS and body.startswith(_XMP):
         notes.xmp(_xmp_packet(body))
     elif name in _TEXTS:
@@ -152,6 +167,42 @@ def _leave_out(name: bytes, body: bytes, notes: Notes) -> None:
         notes.remove(CREDENTIALS, body)
     else:
         notes.remove(OTHER, body)
+
+
+def _colours(said: Mapping[bytes, bytes], notes: Notes) -> tuple[bytes, Colours | None]:
+    """The profile, and what counts where that cannot be applied; SRGB where what is left out changes nothing.
+
+    Removing them is said once they are converted. Raises Reject for what cannot be.
+    """
+    if (body := said.get(b"cICP")) is not None and (colours := _of_video(body)):
+        return b"", colours
+    profile = b""
+    if (body := said.get(b"iCCP")) is not None:
+        # A name, a zero, the method, and the profile.
+        profile = _inflated(body[body.find(b"\0") + 2 :]) or b"damaged"
+    if said.keys() <= {b"iCCP", b"sRGB"}:
+        return profile, None
+    if b"sRGB" in said or b"gAMA" not in said:  # chromaticities alone mean nothing to browsers
+        return profile, SRGB
+    gamma, points = said[b"gAMA"], said.get(b"cHRM", b"")
+    colours = None
+    if len(gamma) == 4 and len(points) in (0, 32):
+        numbers = struct.unpack(f">{len(points) // 4}I", points)
+        colours = by_gamma(int.from_bytes(gamma, "big"), numbers)
+    if colours is None:
+        notes.remove(UNREADABLE_COLOURS)
+    return profile, colours
+
+
+def _of_video(body: bytes) -> Colours | None:
+    """Four bytes: code points of primaries and transfer, no matrix, and whether levels are of full range."""
+    if len(body) != 4 or body[2] or body[3] > 1:
+        raise broken("PNG picture", "the code points of its colours are damaged")
+    if not body[3]:
+        raise Reject(
+            "its levels are of narrow range, as those of video", "Export it in sRGB, for screens."
+        )
+    return by_code_points(body[0], body[1])
 
 
 def _text_of(name: bytes, body: bytes) -> bytes:

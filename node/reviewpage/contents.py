@@ -15,13 +15,15 @@ from typing import Final
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from commonground.carried import PART_BYTES_MAX
-from commonground.escaping import visible
+from commonground.escaping import lined, visible
 from node.intake import waveform
 from node.privacy.language import language_of
 from node.reviewers import ShownPart
 from protocol.errors import Reject
 from protocol.media import MEDIA, Shown
 
+# A header of ours: two texts that differ in these alone look the same.
+LINE_ENDS: Final = "x-commonhold-line-ends"
 # A short book. Whoever judges more reads the file.
 TEXT_CHARS_SHOWN: Final = 200_000
 # Bars of a recording; a browser draws as many of them as it has room for.
@@ -45,7 +47,8 @@ def content_of(part: ShownPart) -> Response:
         text = text_of(part.path)
         language = prose_language(text, part.media_type)
         spoken = {"content-language": language} if language else {}
-        return PlainTextResponse(text, headers=_SANDBOX | spoken)
+        ends = {LINE_ENDS: line_ends(part.path)}
+        return PlainTextResponse(text, headers=_SANDBOX | spoken | ends)
     if medium.shown is Shown.FILE:
         return FileResponse(
             part.path,
@@ -57,12 +60,24 @@ def content_of(part: ShownPart) -> Response:
 
 def text_of(path: Path, chars: int = TEXT_CHARS_SHOWN) -> str:
     """A text for eyes; what is beyond `chars` is said to be there."""
-    with path.open("rb") as file:
-        content = file.read(PART_BYTES_MAX + 1)
-    text = content.decode("utf-8", "replace")
+    text = lined(_bytes_of(path).decode("utf-8", "replace"))
     rest = len(text) - chars
     more = f"\n… {rest:,} more characters" if rest > 0 else ""
     return visible(text[:chars]) + more
+
+
+def line_ends(path: Path) -> str:
+    """ "windows" where a return is before each new line, "mixed" before some, and "others": none is shown."""
+    content = _bytes_of(path)
+    returns = content.count(b"\r\n")
+    if not returns:
+        return "others"
+    return "windows" if returns == content.count(b"\n") else "mixed"
+
+
+def _bytes_of(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(PART_BYTES_MAX + 1)
 
 
 def glimpse_of(parts: Sequence[ShownPart]) -> str:

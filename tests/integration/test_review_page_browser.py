@@ -227,6 +227,10 @@ async def test_a_whole_review_by_the_keyboard_alone(world: ReviewWorld) -> None:
             person.at("patches")
             person.keys("d")
             assert browser.text(".difference h2") == "before → after"
+            said = "The line ends differ: those of Windows → those of other systems."
+            assert browser.text(".difference > p") == said, "once, and on no line"
+            assert "def mean" in browser.text(".difference .same")
+            assert "U+000D" not in browser.text("main")
             person.keys("1", "2", "1")  # each criterion in turn
             browser.wait("document.querySelector('h1').textContent === 'Your answers'")
             person.at("notes")
@@ -332,6 +336,7 @@ async def test_a_likely_copy_is_compared_with_the_earlier_item(world: ReviewWorl
             assert person.browser.evaluate("document.querySelector('.prose').lang") == "en"
             person.keys("d")
             assert "ferries" in person.browser.text(".difference .added")
+            assert person.browser.evaluate("document.querySelector('.difference > p')") is None
             person.keys("1")
             assert person.title().startswith(f"Item {place + 1} "), "what it is, is not said yet"
             person.keys("v")

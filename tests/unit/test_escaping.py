@@ -50,6 +50,23 @@ def test_what_cannot_be_seen_is_spelt_out(text: str, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("one\r\ntwo\r\n", "one\ntwo\n"),
+        ("one\r\ntwo\n", "one\ntwo\n"),
+        # One that ends no line for all programs: what follows is code for Python, and a comment for the eye.
+        ("# harmless\rimport os\r\n", "# harmless<U+000D>import os\n"),
+        ("a\r\r\nb\n\rc\r", "a<U+000D>\nb\n<U+000D>c<U+000D>"),
+    ],
+)
+def test_line_ends_of_windows_are_line_ends(text: str, shown: str) -> None:
+    assert visible(text) == shown
+    assert in_page(text) == shown.replace("<", "&lt;").replace(">", "&gt;")
+    assert indented(text) == shown.replace("\n", "\n    ")
+    assert unseen(text) == (["U+000D"] if "<" in shown else [])
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "Zoë, naïve, Straße",

@@ -118,7 +118,7 @@ def test_colours_are_kept_in_srgb() -> None:
         with Image.open(io.BytesIO(prepared.content)) as image:
             assert "icc_profile" not in image.info
     damaged = made(saved(photo(), "PNG", icc_profile=b"no profile"))
-    assert damaged.said == ("removed: a colour profile that cannot be read",)
+    assert damaged.said == ("removed: a colour profile that cannot be applied",)
     assert (pixels(damaged.content) == pixels(saved(photo(), "PNG"))).all()
     swapped = swapped_profile(srgb)
     for mode in ("RGB", "RGBA", "P"):
@@ -136,6 +136,36 @@ def swapped_profile(srgb: bytes) -> bytes:
         if name in (b"rXYZ", b"bXYZ"):
             swapped[at : at + 4] = b"bXYZ" if name == b"rXYZ" else b"rXYZ"
     return bytes(swapped)
+
+
+def test_a_grey_picture_may_have_a_profile_of_colours() -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for form in ("PNG", "JPEG"):
+        data = saved(photo().convert("L"), form, icc_profile=linear_profile(srgb), quality=95)
+        prepared = made(data)
+        assert prepared.said == ("colours converted to sRGB",)
+        with Image.open(io.BytesIO(prepared.content)) as image:
+            assert image.mode == "L"
+        assert pixels(prepared.content).mean() > pixels(data).mean() + 15
+
+
+def linear_profile(srgb: bytes) -> bytes:
+    """A profile by whose curves a level is light itself."""
+    linear = bytearray(srgb)
+    for at in range(132, 132 + 12 * int.from_bytes(srgb[128:132], "big"), 12):
+        start = int.from_bytes(srgb[at + 4 : at + 8], "big")
+        if srgb[at + 1 : at + 4] == b"TRC":
+            linear[start : start + 12] = b"curv" + bytes(8)
+    return bytes(linear)
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
+def test_a_profile_of_another_kind_of_picture_is_removed_and_nothing_converted(form: str) -> None:
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    data = saved(photo(), form, icc_profile=lab, lossless=True)
+    prepared = made(data)
+    assert prepared.said == ("removed: a colour profile that cannot be applied",)
+    assert (pixels(prepared.content) == pixels(data)).all()
 
 
 def test_print_colours_become_screen_colours() -> None:

@@ -311,6 +311,7 @@ def test_each_medium_is_shown_as_a_terminal_can(tmp_path: Path) -> None:
     assert "WAV recording, 4 bytes" in shown(b"RIFF", "audio/wav")
     bars, words = shown(recording("audio/flac"), "audio/flac").splitlines()
     assert len(bars) == 63 and set(bars[1:-1]) == {"▃"} and "a FLAC recording" in words
+    assert shown(b"one\r\ntwo\rthree\r\n", "text/plain") == "one\ntwo<U+000D>three\n"
     long = shown(b"x" * (TEXT_CHARS_SHOWN + 5), "text/plain")
     assert "5 more characters" in long
     (tmp_path / "content").unlink()

@@ -138,7 +138,7 @@ export class Contents {
       }
       case "text": {
         const answer = await get(address);
-        return { text: await answer.text(), language: answer.headers.get("content-language") ?? "" };
+        return { text: await answer.text(), language: answer.headers.get("content-language") ?? "", ends: answer.headers.get("x-commonhold-line-ends") };
       }
       default:
         return address;

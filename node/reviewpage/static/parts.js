@@ -6,7 +6,7 @@ import { kindOf } from "./contents.js";
 import { showPicture } from "./picture.js";
 import { showSound } from "./sound.js";
 
-const CODE = /^text\/(x-python|csv)$|[/+]json$/;
+const CODE = /^text\/(x-|csv$|javascript$)|[/+](json|sql)$/;
 const LINES_NUMBERED_MAX = 5000;
 
 /** The parts of an item, and beside them those of an earlier one that it resembles; `actions` are what keys do. */
@@ -87,7 +87,7 @@ const showTurns = (turns) =>
 
 /** Two texts of an item that can be held against each other: the last two, if they are of one kind. */
 const comparable = (item, parts) => {
-  const texts = item.parts.flatMap(([name, medium], at) => (kindOf(medium) === "text" && parts[at] !== null ? [{ name, medium, text: parts[at].text, at }] : []));
+  const texts = item.parts.flatMap(([name, medium], at) => (kindOf(medium) === "text" && parts[at] !== null ? [{ name, medium, text: parts[at].text, ends: parts[at].ends, at }] : []));
   const [before, after] = texts.slice(-2);
   return after && before.medium === after.medium ? [before, after] : null;
 };
@@ -99,6 +99,9 @@ const toggleDifference = (stage, shown, [before, after]) => {
   else stage.append(showDifference(before, after));
 };
 
+// What is not shown, since it would be on every line.
+const ENDS = { windows: "those of Windows", mixed: "of two kinds", others: "those of other systems" };
+
 const MARKS = { "+": "added", "-": "removed", " ": "same" };
 
 const showDifference = (before, after) =>
@@ -106,6 +109,7 @@ const showDifference = (before, after) =>
     "section",
     { class: "part difference", "aria-label": "Difference" },
     make("h2", {}, said(before.name), " → ", said(after.name)),
+    before.ends === after.ends ? null : make("p", {}, `The line ends differ: ${ENDS[before.ends]} → ${ENDS[after.ends]}.`),
     make("pre", { class: "code", tabindex: 0, dir: "auto" }, differences(before.text, after.text).map(([mark, line]) =>
       make("span", { class: MARKS[mark] }, make("span", { class: "mark" }, mark), line, "\n"))),
   );
