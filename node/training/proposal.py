@@ -96,8 +96,8 @@ class Proposal:
             )
         size = min(COMMITTEE_MAX, self.invited)
         return (
-            f"which takes the coordinator and {colluders_of(size) + 1} of the {size} partners who open a"
-            " round's sum, working together"
+            f"which takes the coordinator and any {colluders_of(size) + 1} partners, working together: it can"
+            f" see to it that they are among the {size} who open a round's sum"
         )
 
     def _costs(self) -> Iterator[str]:
