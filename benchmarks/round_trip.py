@@ -31,7 +31,6 @@ from benchmarks.report import show
 from commonground.dataset.check import check_dataset
 from commonground.dataset.formats.copies import write_copy
 from commonground.dataset.layout import DATA
-from node.bringing.columns import Named
 from node.bringing.sources import Asked, bring
 from node.drafts import Draft, PartSource
 from protocol.media import BOXES
@@ -73,8 +72,8 @@ Make = Callable[[Path, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A format, as `make` writes it. `source`: what is named to submit, and `copy` of what is exported, where
-    `answer` is the column of answers (beside `label`, their number). `oracle`: of ORACLES."""
+    """A format, as `make` writes it. `source`: what is named to submit, and `copy` of what is exported;
+    `oracle`: of ORACLES."""
 
     name: str
     format: str
@@ -82,7 +81,6 @@ class Case:
     make: Make
     source: str = "."
     copy: str = "."
-    answer: str = ""
     oracle: str = ""
 
 
@@ -193,15 +191,15 @@ def _hugging_face(folder: Path, items: int) -> None:
 
 
 CASES: Final = (
-    Case("csv to parquet", "", _TEXTS, _csv, "train.csv", _PARQUET, "answer", "duckdb"),
-    Case("csv", "csv", _TEXTS, _csv, "train.csv", "train.csv", "answer", "duckdb"),
-    Case("jsonl", "jsonl", _TEXTS, _json_lines, "train.jsonl", "train.jsonl", "answer", "duckdb"),
+    Case("csv to parquet", "", _TEXTS, _csv, "train.csv", _PARQUET, "duckdb"),
+    Case("csv", "csv", _TEXTS, _csv, "train.csv", "train.csv", "duckdb"),
+    Case("jsonl", "jsonl", _TEXTS, _json_lines, "train.jsonl", "train.jsonl", "duckdb"),
     Case("label-studio", "label-studio", _TEXTS, _label_studio, "tasks.json", "tasks.json"),
     Case("coco labels", "coco", _PICTURES, lambda folder, n: _coco(folder, n, boxes=False)),
     Case("coco boxes", "coco", _BOXED, lambda folder, n: _coco(folder, n, boxes=True)),
     Case("yolo labels", "yolo", _PICTURES, _yolo_labels),
     Case("yolo boxes", "yolo", _BOXED, _yolo_boxes),
-    Case("hugging-face", "hugging-face", _PICTURES, _hugging_face, answer="answer"),
+    Case("hugging-face", "hugging-face", _PICTURES, _hugging_face),
 )
 
 
@@ -221,7 +219,7 @@ def measure(case: Case, items: int, oracle: Path | None) -> dict[str, object]:
         terms = Campaign.of(case.campaign)
         brought = _drafts(source / case.source, terms)
         copy = _through(case, terms, Path(folder) / "network", brought)
-        again = _drafts(copy / case.copy, terms, case.answer)
+        again = _drafts(copy / case.copy, terms)
         figures: dict[str, object] = {
             "items": items,
             "read": len(brought),
@@ -239,10 +237,9 @@ def measure(case: Case, items: int, oracle: Path | None) -> dict[str, object]:
         return figures
 
 
-def _drafts(path: Path, terms: Campaign, answer: str = "") -> list[Draft]:
-    """The items that a node reads; `answer` is the column for --answer-column."""
-    asked = Asked([path], named=Named(answer=answer))
-    return [each for each in bring(asked, terms).drafts if isinstance(each, Draft)]
+def _drafts(path: Path, terms: Campaign) -> list[Draft]:
+    """The items that a node reads."""
+    return [each for each in bring(Asked([path]), terms).drafts if isinstance(each, Draft)]
 
 
 def _through(case: Case, terms: Campaign, home: Path, drafts: list[Draft]) -> Path:
