@@ -31,7 +31,6 @@ from benchmarks.report import show
 from commonground.dataset.check import check_dataset
 from commonground.dataset.formats.copies import write_copy
 from commonground.dataset.layout import DATA
-from node.bringing.columns import Named
 from node.bringing.sources import Asked, bring
 from node.drafts import Draft, PartSource
 from protocol.media import BOXES
@@ -82,8 +81,8 @@ Make = Callable[[Path, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A format, as `make` writes it. `source`: what is named to submit, and `copy` of what is exported, where
-    `answer` is the column of answers (beside `label`, their number). `oracle`: of ORACLES."""
+    """A format, as `make` writes it. `source`: what is named to submit, and `copy` of what is exported;
+    `oracle`: of ORACLES."""
 
     name: str
     format: str
@@ -91,7 +90,6 @@ class Case:
     make: Make
     source: str = "."
     copy: str = "."
-    answer: str = ""
     oracle: str = ""
 
 
@@ -253,9 +251,9 @@ def _hugging_face(folder: Path, items: int) -> None:
 
 _TASKS: Final = ("tasks.json", "tasks.json")  # what is named to submit, and is in the copy
 CASES: Final = (
-    Case("csv to parquet", "", _TEXTS, _csv, "train.csv", _PARQUET, "answer", "duckdb"),
-    Case("csv", "csv", _TEXTS, _csv, "train.csv", "train.csv", "answer", "duckdb"),
-    Case("jsonl", "jsonl", _TEXTS, _json_lines, "train.jsonl", "train.jsonl", "answer", "duckdb"),
+    Case("csv to parquet", "", _TEXTS, _csv, "train.csv", _PARQUET, "duckdb"),
+    Case("csv", "csv", _TEXTS, _csv, "train.csv", "train.csv", "duckdb"),
+    Case("jsonl", "jsonl", _TEXTS, _json_lines, "train.jsonl", "train.jsonl", "duckdb"),
     Case("label-studio", "label-studio", _TEXTS, _label_studio, *_TASKS),
     Case("label-studio tags", "label-studio", _TAGGED, _label_studio_tags, *_TASKS),
     Case("label-studio boxes", "label-studio", _BOXED, _label_studio_boxes, *_TASKS),
@@ -263,7 +261,7 @@ CASES: Final = (
     Case("coco boxes", "coco", _BOXED, lambda folder, n: _coco(folder, n, boxes=True)),
     Case("yolo labels", "yolo", _PICTURES, _yolo_labels),
     Case("yolo boxes", "yolo", _BOXED, _yolo_boxes),
-    Case("hugging-face", "hugging-face", _PICTURES, _hugging_face, answer="answer"),
+    Case("hugging-face", "hugging-face", _PICTURES, _hugging_face),
 )
 
 
@@ -283,7 +281,7 @@ def measure(case: Case, items: int, oracle: Path | None) -> dict[str, object]:
         terms = Campaign.of(case.campaign)
         brought = _drafts(source / case.source, terms)
         copy = _through(case, terms, Path(folder) / "network", brought)
-        again = _drafts(copy / case.copy, terms, case.answer)
+        again = _drafts(copy / case.copy, terms)
         figures: dict[str, object] = {
             "items": items,
             "read": len(brought),
@@ -301,10 +299,9 @@ def measure(case: Case, items: int, oracle: Path | None) -> dict[str, object]:
         return figures
 
 
-def _drafts(path: Path, terms: Campaign, answer: str = "") -> list[Draft]:
-    """The items that a node reads; `answer` is the column for --answer-column."""
-    asked = Asked([path], named=Named(answer=answer))
-    return [each for each in bring(asked, terms).drafts if isinstance(each, Draft)]
+def _drafts(path: Path, terms: Campaign) -> list[Draft]:
+    """The items that a node reads."""
+    return [each for each in bring(Asked([path]), terms).drafts if isinstance(each, Draft)]
 
 
 def _through(case: Case, terms: Campaign, home: Path, drafts: list[Draft]) -> Path:

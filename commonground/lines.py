@@ -74,28 +74,39 @@ def read_start(path: Path, length: int) -> bytes:
 
 def read_lines(path: Path, encoding: str = "") -> Iterator[str]:
     """Lines with their ends, as `csv` wants them. Raises ConfigError that names the first bad byte."""
+    for number, line in enumerate(read_pieces(path, encoding), start=1):
+        if len(line) == LINE_CHARS_MAX:
+            raise bad_line(
+                path,
+                number,
+                f"it has {LINE_CHARS_MAX:,} characters or more",
+                "look whether a quote before it is not closed; or save longer texts as files",
+            )
+        yield line
+
+
+def read_pieces(path: Path, encoding: str = "") -> Iterator[str]:
+    """The same, but of a line that is too long to be held its pieces, each but the last one of LINE_CHARS_MAX
+    characters."""
     found = encoding_of(path, encoding)
     mended = _MENDED if found == MENDED else None
     found = "utf-8" if mended else found
     try:
         with io.TextIOWrapper(open_file(path), encoding=found, newline="") as file:
-            number = 0
-            while line := file.readline(LINE_CHARS_MAX):
-                number += 1
-                if mended:
-                    line = line.translate(mended)
-                if len(line) == LINE_CHARS_MAX:
-                    raise bad_line(
-                        path,
-                        number,
-                        f"it has {LINE_CHARS_MAX:,} characters or more",
-                        "look whether a quote before it is not closed; or save longer texts as files",
-                    )
-                yield line
+            while piece := file.readline(LINE_CHARS_MAX):
+                yield piece.translate(mended) if mended else piece
     except UnicodeError as error:
         raise _bad_byte(path, found) from error
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def other_pieces(pieces: Iterator[str], first: str) -> Iterator[str]:
+    """Those that follow the first one of a line, up to its end."""
+    piece = first
+    while len(piece) == LINE_CHARS_MAX and not piece.endswith(("\r", "\n")):
+        piece = next(pieces, "")
+        yield piece
 
 
 def read_text(path: Path, bytes_max: int, encoding: str = "") -> str:

@@ -1,37 +1,57 @@
 """What a campaign's thresholds would call a copy, among files that their owner knows.
 
-Every file is read as a contributor's would be, one after the other, and compared with those before it; also
-with what is a little beyond the thresholds, so that one sees what others would change.
+Every file or row is read as a contributor's would be, one after the other, and compared with those before
+it; also with what is a little beyond the thresholds, so that one sees what others would change.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from commonground.carried import PART_BYTES_MAX
-from node.bringing.folders import File, walk
+from commonground.lines import require_encoding
+from commonground.tables import Form, Table, form_of
+from node.bringing.columns import COLUMNS_SHOWN, Named, find_columns, lacking
+from node.bringing.folders import FileItems
+from node.bringing.rows import table_items
+from node.drafts import Draft, Drafts, LeftOut, PartSource
+from node.encodings import in_utf8
 from node.intake import prepare_content, read_content
 from protocol.errors import CommonholdError, ConfigError, StateError
 from protocol.limits import LIKELY_PERMILLE_MAX, STRICT_PERMILLE_MAX
-from protocol.media import MEDIA, OPAQUE, media_type_of
+from protocol.media import CSV, MEDIA, OPAQUE, TEXT, media_type_of
 from protocol.review.copies import likely_permille, strict_permille
 from protocol.review.fingerprints import KIND_OF, identity
 from protocol.review.index import DuplicateIndex, likely_distance, strict_distance
-from protocol.rows import CopyTerms
+from protocol.rows import Campaign, CopyTerms, PartTerms
+from protocol.text import quoted
 
 FILES_MAX: Final = 10_000  # minutes of decoding; samples tell enough
 PAIRS_MAX: Final = 100_000  # of files that are all alike, every pair is one
+_ANY_PART: Final = "content"  # as a part is called where a campaign does not say
+_ANY: Final = (PartTerms(_ANY_PART, (TEXT.name,), PART_BYTES_MAX, optional=False),)
 # What is listed beyond the thresholds: so many times as far.
 BEYOND: Final = 2
 STEPS: Final = (0, 0.5, 0.75, 1, 1.25, 1.5, 2)  # of the present threshold
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """A folder of files, or a table, and how it is read."""
+
+    path: Path
+    named: Named = field(default_factory=Named)
+    encoding: str = ""
+    header: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
-    """A file that could be submitted. `medium`: picture, text, sound or file."""
+    """A file or a row's part that could be submitted. `medium`: picture, text, sound or file."""
 
     name: str
     medium: str
@@ -63,40 +83,81 @@ class Step:
 
 
 def read_samples(
-    folder: Path, told: Callable[[int, int], None]
+    source: Source, campaign: Campaign | None, told: Callable[[int, int], None]
 ) -> tuple[list[Sample], dict[str, str]]:
-    """The files of a folder, and why others are left out; `told` hears how many of how many are read.
+    """The files of a folder, or the rows of a table, and why others are left out; `told` hears how many of
+    how many are read. Which columns a table has, the campaign says.
 
-    Raises ConfigError where the folder cannot be used, StateError where nothing can be decoded here.
+    Raises ConfigError where the path cannot be used, StateError where nothing can be decoded here.
     """
-    found = list(walk(folder, tables=True))
-    files = [each for each in found if isinstance(each, File)]
-    left_out = {each.name: each.reason for each in found if not isinstance(each, File)}
-    if len(files) > FILES_MAX:
+    drafts = _drafts(source, campaign)
+    count = sum(isinstance(each, Draft) for each in drafts)
+    if count > FILES_MAX:
         raise ConfigError(
-            f"{folder} holds {len(files):,} files", f"give a folder of at most {FILES_MAX:,}"
+            f"{source.path} holds {count:,} files or rows", f"give at most {FILES_MAX:,}"
         )
-    samples = []
-    for at, file in enumerate(files):
-        told(at, len(files))
-        try:
-            samples.append(_sample(file))
-        except StateError:  # this machine's fault, and no file's
-            raise
-        except CommonholdError as error:
-            left_out[file.name] = str(error)
+    samples: list[Sample] = []
+    left_out: dict[str, str] = {}
+    read = 0
+    for draft in drafts:
+        if isinstance(draft, LeftOut):
+            left_out[draft.name] = draft.reason
+            continue
+        told(read, count)
+        read += 1
+        for part in draft.parts:
+            name = draft.name if len(draft.parts) == 1 else f"{draft.name} {part.name}"
+            try:
+                samples.append(_sample(name, part))
+            except StateError:  # this machine's fault, and no file's
+                raise
+            except CommonholdError as error:
+                left_out[name] = str(error)
     if not samples:
+        why = next((f": {name}: {reason}" for name, reason in left_out.items()), "")
         raise ConfigError(
-            f"{folder} holds nothing that can be submitted", "Give the folder that holds samples."
+            f"{source.path} holds nothing that can be submitted{why}",
+            "give the folder that holds samples, or a table whose rows they are",
         )
     return samples, left_out
 
 
-def _sample(file: File) -> Sample:
-    content = read_content(file.path)
-    media_type = media_type_of(content, file.path.suffix)
+def _drafts(source: Source, campaign: Campaign | None) -> Drafts:
+    require_encoding(source.encoding)
+    path, parts = source.path, _ANY if campaign is None else campaign.parts
+    form = Form.JSON if path.suffix.lower() == ".json" else form_of(path)
+    if os.path.isdir(path) or form is None:
+        takes = {each for part in parts for each in part.media_types}
+        tables = CSV.name in takes
+        return FileItems([path], _ANY_PART, "", tables=tables, encoding=source.encoding)
+    table = Table(path, form, source.encoding, header=source.header)
+    # Of copies only what every item has is told.
+    required = [part for part in parts if not part.optional]
+    header = table.columns()
+    columns = find_columns(header, required, source.named, takes_answers=False)
+    if columns is None:
+        missing = lacking(header, required, source.named)
+        raise ConfigError(
+            f"{path} has no column for {' and none for '.join(missing)}; its columns are"
+            f" {', '.join(map(quoted, header[:COLUMNS_SHOWN]))}",
+            "say which it is: --column PART=COLUMN; and --no-header if the first row is a sample",
+        )
+    items = table_items(table, columns, required)
+    return replace(items, encoding=source.encoding)
+
+
+def _sample(name: str, part: PartSource) -> Sample:
+    """What a contributor's node would make of it."""
+    if part.path is None and not part.data:
+        content, media_type = part.text.encode(), TEXT.name
+    else:
+        content, suffix = part.data, ""
+        if part.path is not None:
+            content = in_utf8(read_content(part.path), part.encoding).content
+            suffix = part.path.suffix
+        media_type = media_type_of(content, suffix)
     made = prepare_content(content, media_type, [media_type], PART_BYTES_MAX, scale=True)
-    return Sample(file.name, MEDIA[media_type].shown.value, made.fingerprint)
+    return Sample(name, MEDIA[media_type].shown.value, made.fingerprint)
 
 
 def compare(samples: Sequence[Sample], terms: CopyTerms) -> list[Pair]:

@@ -23,7 +23,10 @@ _WORDS: Final = {"copy": "a copy", "shown": "shown to reviewers", "neither": "ne
 @guarded
 def campaign_calibrate(
     *,
-    folder: Annotated[Path, typer.Argument(help="Files as contributors would submit them.")],
+    path: Annotated[
+        Path,
+        typer.Argument(help="A folder of files, or a table, as contributors would submit them."),
+    ],
     campaign: Annotated[
         Path | None, typer.Option(help="TOML file of the campaign; else the defaults.")
     ] = None,
@@ -31,6 +34,21 @@ def campaign_calibrate(
         list[str] | None,
         typer.Option(help="Other thresholds to try, MEDIUM:STRICT:LIKELY in per mille; repeat."),
     ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PART=COLUMN", help="Which column of a table a part is; repeat for each."
+        ),
+    ] = None,
+    no_header: Annotated[
+        bool,
+        typer.Option(
+            "--no-header", help="The table has no first row of names: columns are 1, 2 and so on."
+        ),
+    ] = False,
+    encoding: Annotated[
+        str, typer.Option(help="What tables and texts are in, if not UTF-8 or UTF-16: as cp1252.")
+    ] = "",
     as_json: JsonFlag = False,
 ) -> None:
     """Show what would be called a copy among your own samples, and what other thresholds would change.
@@ -39,21 +57,23 @@ def campaign_calibrate(
     threshold is too high for them; 0 leaves it to reviewers.
     """
     from commonground.copying import words_of
-    from commonhold.calibration import compare, read_samples, steps
+    from commonhold.calibration import Source, compare, read_samples, steps
     from coordinator.campaigns import read_draft
     from coordinator.copying import parse_copy_terms
+    from node.bringing.columns import parse_named
     from protocol.media import MEDIA
-    from protocol.rows import CopyTerms, row_of
+    from protocol.rows import Campaign, CopyTerms, row_of
 
-    if campaign is None or copies:
-        said = parse_copy_terms(copies or [])
-    else:
-        said = read_draft(b"", campaign, {}).whole().copies
+    record = read_draft(b"", campaign, {}).whole() if campaign is not None else None
+    said = parse_copy_terms(copies or []) if record is None or copies else record.copies
     terms = row_of(CopyTerms, said)
+    source = Source(path, parse_named(column or [], ""), encoding, header=not no_header)
     with progress(as_json) as bar:
         task = bar.add_task("reading", total=None)
         samples, left_out = read_samples(
-            folder, lambda done, total: bar.update(task, completed=done, total=total)
+            source,
+            None if record is None else Campaign.of(record),
+            lambda done, total: bar.update(task, completed=done, total=total),
         )
     pairs = compare(samples, terms)
     around = steps(samples, pairs, terms)

@@ -2,12 +2,13 @@
 
 For each part of the campaign's items a table may have the columns
 
-    PART          a file, as a path below the table's own folder; or the content itself, if it is text and its
-                  values are no names of files
+    PART          a file, as a path below the table's own folder; or the content itself, if it may be text and
+                  there are no such files
     PART_text     the content itself
     PART_source   who or what made it, where the campaign compares sources
 
 and `answer` or `label` for the answer that is proposed, in words (`proposal`, where a part is called answer).
+Both are read where they say the same, as in a dataset of ours.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ COLUMNS_SHOWN: Final = 20  # in a message
 TEXT: Final = "_text"
 SOURCE: Final = "_source"
 _ANSWERS: Final = ("answer", "label")
+_BESIDE_ANSWER: Final = ("proposal", "item_answer")  # where a part is called answer
 _FILE_NAME: Final = re.compile(r"[^\s]{1,255}\.[A-Za-z0-9]{1,5}")  # what looks like one
 
 
@@ -43,11 +45,13 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What columns mean: PART, PART_text and PART_source -> column; where the answers are, or ""."""
+    """What columns mean: PART, PART_text and PART_source -> column; where the answers are, or "". `same`: the
+    column that has to say the same as the answers, where there is a second one."""
 
     columns: Mapping[str, str]
     answer: str
     ignored: tuple[str, ...] = ()
+    same: str = ""
 
     def options(self) -> str:
         """As one would give it on a command line."""
@@ -71,15 +75,22 @@ def parse_named(columns: Sequence[str], answer: str) -> Named:
 
 
 def find_columns(
-    header: Sequence[str], parts: Sequence[PartTerms], named: Named, takes_answers: bool
+    header: Sequence[str],
+    parts: Sequence[PartTerms],
+    named: Named,
+    takes_answers: bool,
+    are_same: Callable[[str, str], bool] = lambda one, other: False,
 ) -> Columns | None:
-    """By name, whatever its case; None where a part that is required has no column.
+    """By name, whatever its case; None where a part that is required has no column. `are_same`: whether two
+    columns have the same answers.
 
-    Raises ConfigError for a column or a part that somebody named and that is not there.
+    Raises ConfigError for a column or a part that somebody named and that is not there, and where two
+    columns may be one thing.
     """
-    known = {_key(column): column for column in reversed(header) if column}
+    known = _Known(header)
     meanings = [part.name + end for part in parts for end in ("", TEXT, SOURCE)]
-    columns = {name: known[_key(name)] for name in meanings if _key(name) in known}
+    unnamed = [name for name in meanings if name not in named.columns]
+    columns = {name: column for name in unnamed if (column := known.only(name))}
     for name, column in named.columns.items():
         if name not in meanings:
             raise ConfigError(
@@ -89,13 +100,14 @@ def find_columns(
         columns[name] = _existing(column, header)
         if name in (part.name for part in parts):
             columns.pop(name + TEXT, None)
-    answer = _existing(named.answer, header) if named.answer else ""
+    answer, same = _existing(named.answer, header) if named.answer else "", ""
     if not answer and takes_answers:
-        answer = _answer_column(known, [part.name for part in parts])
+        answer, same = _answer_column(known, [part.name for part in parts], are_same)
     if any(not part.optional and not _has(columns, part.name) for part in parts):
         return None
-    used = {*columns.values(), answer}
-    return Columns(columns, answer, tuple(each for each in header if each and each not in used))
+    used = {*columns.values(), answer, same}
+    ignored = tuple(each for each in header if each and each not in used)
+    return Columns(columns, answer, ignored, same)
 
 
 def find_known(header: Sequence[str], parts: Sequence[PartTerms], named: Named) -> bool:
@@ -153,11 +165,14 @@ def _fits(cells: Sequence[Cell], part: PartTerms) -> bool:
 
 
 def holds_text(cells: Sequence[str], part: PartTerms, folder: Path) -> bool:
-    """Whether the cells of the column PART are contents, rather than names of files."""
+    """Whether the cells of the column PART are contents, rather than names of files: of a part that may be
+    text they are, unless each could be a name and there is a file that is called so."""
     given = [cell for cell in cells if cell]
-    return takes_text(part) and any(
-        not _is_name(cell) and not is_file(folder / cell) for cell in given
-    )
+    if not takes_text(part) or not given:
+        return False
+    are_there = [is_file(folder / cell) for cell in given]
+    could_be = (there or _is_name(cell) for there, cell in zip(are_there, given, strict=True))
+    return not (any(are_there) and all(could_be))
 
 
 def takes_text(part: PartTerms) -> bool:
@@ -169,14 +184,39 @@ def _is_name(cell: str) -> bool:
     return _FILE_NAME.fullmatch(cell) is not None
 
 
-def _answer_column(known: Mapping[str, str], parts: Sequence[str]) -> str:
-    names = ("proposal",) if "answer" in parts else _ANSWERS
-    found = [known[name] for name in names if name in known and name not in parts]
-    if len(found) > 1:
+class _Known:
+    """The columns of a table, by name."""
+
+    def __init__(self, header: Sequence[str]) -> None:
+        self._columns: dict[str, list[str]] = {}
+        for column in filter(None, header):
+            self._columns.setdefault(_key(column), []).append(column)
+
+    def only(self, name: str, option: str = "--column") -> str:
+        """The column of that name, or "". Raises ConfigError for two that differ in case alone."""
+        found = self._columns.get(_key(name), [])
+        if len(found) > 1:
+            raise ConfigError(
+                f"both {quoted(found[0])} and {quoted(found[1])} may be the column {name}",
+                f"say which: {option}",
+            )
+        return found[0] if found else ""
+
+
+def _answer_column(
+    known: _Known, parts: Sequence[str], are_same: Callable[[str, str], bool]
+) -> tuple[str, str]:
+    """Where the answers are, and what repeats them. In a dataset of ours `answer` has the words and `label`
+    their number; a part that is called answer makes our own column give way."""
+    names = _BESIDE_ANSWER if "answer" in parts else _ANSWERS
+    found = [known.only(name, "--answer-column") for name in names if name not in parts]
+    found = [each for each in found if each]
+    if len(found) > 1 and not are_same(found[0], found[1]):
         raise ConfigError(
-            f"both {found[0]} and {found[1]} may hold the answers", "say which: --answer-column"
+            f"both {found[0]} and {found[1]} may hold the answers, and they differ",
+            "say which: --answer-column",
         )
-    return found[0] if found else ""
+    return (found[0], "".join(found[1:2])) if found else ("", "")
 
 
 def _existing(column: str, header: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ class Format(StrEnum):
     JSON_LINES = "jsonl"
     JSON = "json"
     PARQUET = "parquet"
+    ARROW = "arrow"
     LABEL_STUDIO = "label-studio"
     COCO = "coco"
     YOLO = "yolo"

@@ -17,7 +17,7 @@ def recognise(path: Path, items: frozenset[str]) -> Format:
     Raises ConfigError for a file that cannot be read.
     """
     if os.path.isdir(path):
-        return _of_folder(path)
+        return _of_folder(path, takes_tables=CSV.name in items)
     form = form_of(path)
     if form is not None and CSV.name not in items:
         return Format(form)
@@ -33,8 +33,8 @@ def _of_json(path: Path) -> Format:
     return Format.LABEL_STUDIO if labelstudio.is_tasks(found) else Format.JSON
 
 
-def _of_folder(folder: Path) -> Format:
-    if huggingface.is_dataset(folder):
+def _of_folder(folder: Path, *, takes_tables: bool) -> Format:
+    if huggingface.is_dataset(folder, takes_tables=takes_tables):
         return Format.HUGGING_FACE
     if coco.files_in(folder):
         return Format.COCO

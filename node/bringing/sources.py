@@ -12,6 +12,7 @@ from typing import Final
 from commonground.lines import require_encoding
 from commonground.tables import SAMPLE_ROWS, Form, Rows, Table, form_of
 from node.bringing import coco, yolo
+from node.bringing.answers import answered, says_the_same
 from node.bringing.boxes import boxes_part, picture_part
 from node.bringing.columns import (
     TEXT,
@@ -167,7 +168,8 @@ def _rows(
     if table.header and _is_no_header(table, header, named, campaign):
         table = replace(table, header=False)
         header = table.columns()
-    columns = find_columns(header, campaign.parts, named, takes_answers)
+    are_same = partial(_are_same, table, campaign)
+    columns = find_columns(header, campaign.parts, named, takes_answers, are_same)
     missing = lacking(header, campaign.parts, named)
     if label and columns is not None and columns.answer:
         raise ConfigError(
@@ -179,8 +181,9 @@ def _rows(
         missing.append("the answer")
     if columns is None or missing:
         raise UnclearColumns(table, _proposal(table, header, columns, campaign), header, missing)
+    in_words = answered(table, columns, campaign)
     items = replace(
-        table_items(table, columns, campaign.parts, name), label=label, encoding=asked.encoding
+        table_items(in_words, columns, campaign.parts, name), label=label, encoding=asked.encoding
     )
     if isinstance(table, Tasks):
         items = with_files(items, table)
@@ -227,6 +230,12 @@ def _is_no_header(table: Rows, first: list[str], named: Named, campaign: Campaig
 def _has_first_row(table: Rows) -> bool:
     """Whether names of columns stand in a row of their own, if there are any."""
     return isinstance(table, Table) and table.form in (Form.CSV, Form.TSV)
+
+
+def _are_same(table: Rows, campaign: Campaign, answer: str, other: str) -> bool:
+    """Whether two columns have the same answers, as far as the first rows show; all are looked at later."""
+    meant = Columns({}, answer, same=other)
+    return all(says_the_same(row.cells, meant, campaign) for row in table.sample())
 
 
 def _takes_answers(campaign: Campaign) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from commonground.tables import Form, Table
 from node.bringing.columns import parse_named
 from node.bringing.formats import Format
 from node.bringing.labelstudio import local_name
@@ -604,14 +606,78 @@ def test_shards_of_parquet(tmp_path: Path, campaigns: dict[str, Campaign]) -> No
     ]
 
 
-def test_arrow_files_are_said_not_to_be_taken(
-    tmp_path: Path, campaigns: dict[str, Campaign]
-) -> None:
-    write(tmp_path / "data-00000-of-00001.arrow", "ARROW1")
-    write(tmp_path / "state.json", {})
-    with pytest.raises(ConfigError, match="save_to_disk") as caught:
-        bring(Asked([tmp_path]), campaigns["pictures"])
-    assert "to_parquet" in caught.value.advice
+def test_shards_of_text(tmp_path: Path, campaigns: dict[str, Campaign]) -> None:
+    write(tmp_path / "data" / "train-00000-of-00001.csv", "text,label\nhello there,ham\n")
+    write(tmp_path / "data" / "test.jsonl", '{"text": "buy now", "label": "spam"}\n')
+    write(tmp_path / "README.md", "# Texts")
+    assert recognise(tmp_path, frozenset({"text/plain"})) == Format.HUGGING_FACE
+    assert said(Asked([tmp_path]), campaigns["texts"]) == {
+        "data/test.jsonl:1": "spam",
+        "data/train-00000-of-00001.csv:2": "ham",
+        "README.md": "! it describes the dataset, and is no row of it",
+    }
+    assert recognise(tmp_path, frozenset({"text/csv"})) == Format.FILES
+    write(tmp_path / "data" / "a.txt", "a text of its own")
+    assert recognise(tmp_path, frozenset({"text/plain"})) == Format.FILES
+    found = said(Asked([tmp_path], format=Format.HUGGING_FACE), campaigns["texts"])
+    assert found["data/a.txt"] == "! no row of the dataset names it"
+    write(tmp_path / "train" / "labels.csv", "file,label\na.txt,ham\n")
+    assert recognise(tmp_path / "train", frozenset({"text/plain"})) == Format.FILES
+
+
+def saved(folder: Path, files: bool = False) -> None:
+    """As `save_to_disk` writes two classes and a picture."""
+    pa, ipc = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.ipc")
+    kept = {"info": {"features": {"label": {"names": ["cat", "dog"], "_type": "ClassLabel"}}}}
+    pictures = [{"bytes": PNG + bytes([n]), "path": None} for n in range(40)]
+    rows = pa.table({"image": pictures, "label": [n % 2 for n in range(40)]})
+    rows = rows.replace_schema_metadata({"huggingface": json.dumps(kept)})
+    folder.mkdir()
+    for name in ("data-00000-of-00001.arrow", "cache-1.arrow"):
+        make = ipc.new_file if files else ipc.new_stream
+        with make(folder / name, rows.schema) as writer:
+            writer.write_table(rows)
+    write(folder / "state.json", {"_data_files": [{"filename": "data-00000-of-00001.arrow"}]})
+    write(folder / "dataset_info.json", {"features": {}})
+
+
+@pytest.mark.parametrize("files", [False, True])
+def test_arrow_of_save_to_disk(tmp_path: Path, campaigns: dict[str, Campaign], files: bool) -> None:
+    folder = tmp_path / "saved"
+    folder.mkdir()
+    saved(folder / "train", files)
+    write(folder / "dataset_dict.json", {"splits": ["train"]})
+    assert recognise(folder, frozenset()) == Format.HUGGING_FACE
+    drafts = list(bring(Asked([folder]), campaigns["pictures"]).drafts)
+    items = [each for each in drafts if isinstance(each, Draft)]
+    assert [each.words for each in items] == ["cat", "dog"] * 20
+    assert items[3].parts[0].data == PNG + b"\3"
+    assert items[3].name == "train/data-00000-of-00001.arrow:4"
+    reasons = said(Asked([folder]), campaigns["pictures"])
+    assert reasons["train/cache-1.arrow"] == "! no row of the dataset names it"
+    path = folder / "train" / "data-00000-of-00001.arrow"
+    assert len(said(Asked([path]), campaigns["pictures"])) == 40
+
+
+def test_damaged_arrow_is_read_or_refused(tmp_path: Path, campaigns: dict[str, Campaign]) -> None:
+    saved(tmp_path / "train")
+    path, chance, refused = tmp_path / "train" / "data-00000-of-00001.arrow", random.Random(1), 0
+    good = path.read_bytes()
+    for _ in range(200):
+        bad = bytearray(good)
+        bad[chance.randrange(min(len(bad), 2_000))] ^= chance.randrange(1, 256)
+        path.write_bytes(bad[: chance.randrange(len(bad) // 2, len(bad) * 2)])
+        try:
+            list(Table(path, Form.ARROW).rows())
+        except ConfigError:
+            refused += 1
+    assert refused > 50
+    path.write_bytes(b"")
+    with pytest.raises(ConfigError, match="as Arrow"):
+        bring(Asked([path]), campaigns["pictures"])
+    (tmp_path / "none").mkdir()
+    with pytest.raises(ConfigError, match="no table of a dataset"):
+        bring(Asked([tmp_path / "none"], format=Format.HUGGING_FACE), campaigns["pictures"])
 
 
 # ---- what is named with what ----

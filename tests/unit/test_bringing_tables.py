@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from commonground import tables
-from commonground.tables import Form, Table, form_of, separator_of
+from commonground.delimited import separator_of
+from commonground.tables import Form, Table, form_of
 from node.bringing.columns import Named, find_columns, parse_named, propose
 from node.bringing.folders import find_files
 from node.bringing.recognise import recognise
@@ -42,6 +43,7 @@ def read(path: Path, parts: tuple[PartTerms, ...] = PARTS, *columns: str) -> lis
 
 
 def test_csv_and_json_lines_say_the_same(tmp_path: Path) -> None:
+    write(tmp_path, "p.txt", "a prompt")
     rows = [
         {"prompt_text": 'two\nlines, "quoted"', "picture": "in/a.png", "answer": "cat"},
         {"prompt": "p.txt", "prompt_source": "model x", "picture": "b.png", "note_text": "ok"},
@@ -93,6 +95,7 @@ def test_a_row_that_means_nothing_is_named_and_the_next_is_read(
     tmp_path: Path, text: str, problem: str
 ) -> None:
     (tmp_path / "out").symlink_to("/")
+    write(tmp_path, "good.txt", "a prompt")
     width = text.partition("\n")[0].count(",") + 1
     good = ",".join(["good.txt", *[""] * (width - 2), "good.png"][:width])
     first, second = read(write(tmp_path, "items.csv", f"{text}{good}\n"))

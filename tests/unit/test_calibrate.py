@@ -115,3 +115,56 @@ def test_thresholds_are_read_in_words() -> None:
     assert words[1].startswith("texts: a copy is the same as an earlier one; reviewers are shown")
     assert len(words) == 3
     assert not words_of(DEFAULT_COPY_TERMS, ["application/octet-stream"])
+
+
+def test_a_table_and_its_columns_are_read_as_submitted(tmp_path: Path) -> None:
+    table = tmp_path / "sms.tsv"
+    table.write_text(f"ham\t{FOX}\nham\tsomething else is said here\nspam\t{FOX.upper()}\n")
+    line = (str(table), "--column", "content=2", "--no-header")
+    found = calibrated(*line)
+    assert found["samples"] == 3
+    [pair] = found["pairs"]  # type: ignore[misc]
+    assert (pair["earlier"], pair["later"]) == ("sms.tsv:1", "sms.tsv:3")  # type: ignore[has-type]
+    done = CliRunner().invoke(
+        build("coordinator"), ["coordinator", "campaign", "calibrate", str(table)]
+    )
+    assert done.exit_code == 2
+    assert "no column for content" in done.output and "--column" in done.output
+    folder = tmp_path / "in"
+    folder.mkdir()
+    table.rename(folder / "sms.tsv")
+    done = CliRunner().invoke(
+        build("coordinator"), ["coordinator", "campaign", "calibrate", str(folder)]
+    )
+    assert done.exit_code == 2
+    assert "name it itself" in done.output
+
+
+def test_the_parts_of_a_campaign_are_compared_by_their_columns(tmp_path: Path) -> None:
+    campaign = tmp_path / "campaign.toml"
+    campaign.write_text(
+        'id = "pairs"\ntask = "prefer"\nparts = ["prompt:text/plain:1000", "answer_a:text/plain:1000",'
+        ' "answer_b:text/plain:1000", "note:text/plain:1000:optional"]\n[spec]\nties = true\n'
+    )
+    table = tmp_path / "pairs.jsonl"
+    rows = [
+        {"prompt": f"question {n}", "answer_a": f"{FOX} {n}", "answer_b": str(n), "note": "x"}
+        for n in range(2)
+    ]
+    table.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = calibrated(str(table), "--campaign", str(campaign))
+    assert found["samples"] == 6
+    pairs = {(pair["earlier"], pair["later"]) for pair in found["pairs"]}  # type: ignore[attr-defined]
+    assert ("pairs.jsonl:1 answer_a", "pairs.jsonl:2 answer_a") in pairs
+
+
+def test_texts_are_decoded_as_submitted(tmp_path: Path) -> None:
+    (tmp_path / "fox.txt").write_text(FOX)
+    (tmp_path / "wide.txt").write_text(FOX + " Really?", encoding="utf-16")
+    (tmp_path / "old.txt").write_bytes((FOX + " Non, caf\u00e9.").encode("cp1252"))
+    found = calibrated(str(tmp_path))
+    assert (found["samples"], list(found["left_out"])) == (2, ["old.txt"])  # type: ignore[call-overload]
+    assert calibrated(str(tmp_path), "--encoding", "cp1252")["samples"] == 3
+    line = ["coordinator", "campaign", "calibrate", str(tmp_path), "--encoding", "cp1525"]
+    done = CliRunner().invoke(build("coordinator"), line)
+    assert done.exit_code == 2 and "no encoding" in done.output
