@@ -91,7 +91,7 @@ def _from_bits(kept: NDArray[np.int32], features: int, name: str) -> tuple[list[
     computes what is constant when it loads a file, once."""
     bits = np.zeros(features, dtype=bool)
     bits[kept] = True
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "bits": np.packbits(bits, bitorder="little")[:, np.newaxis],
         "powers": (1 << np.arange(8)).astype(np.uint8),
         "two": np.array(2, np.uint8),

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import textwrap
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -300,6 +301,21 @@ def test_an_unknown_device_is_refused(device: str) -> None:
     task = made("cnn", {}, LABELS, device)
     with pytest.raises(ConfigError, match=re.escape(f"no device '{device}'")):
         initial_weights(task, "cnn")
+
+
+def test_the_lines_of_the_docs_make_features(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "model.md").read_text(encoding="utf-8")
+    [lines] = re.findall(r"^    import json, pathlib\n(?:    .*\n)+", text, re.MULTILINE)
+    task = made("text", {}, WORDS)
+    its = {"labels": WORDS, "task": {"name": "text", "options": options_of(task)}}
+    (tmp_path / "card.json").write_text(json.dumps({"card": its}))
+    monkeypatch.chdir(tmp_path)
+    found: dict[str, Any] = {}
+    exec(textwrap.dedent(lines), found)  # the repository's own words
+    rows = Table({"text": np.array(["win a prize"], dtype=object)})
+    np.testing.assert_array_equal(found["features"], task.inputs(rows, {}))
 
 
 # ---- tasks of others ----
