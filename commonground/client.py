@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import os
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
+from http.client import HTTPConnection, HTTPException
 from typing import Any, Final
 
 import grpc
@@ -28,6 +30,7 @@ from protocol.log.batch import BUNDLE_BYTES_MAX
 from protocol.log.link import NetworkLink
 from protocol.log.merkle import hash_leaf, verify_inclusion
 from protocol.log.note import Verifier, is_signed, read_checkpoint
+from protocol.proxies import Proxy, grpc_proxy
 from protos.gen import api_pb2 as api
 from protos.gen.api_pb2_grpc import CoordinatorStub
 
@@ -63,6 +66,8 @@ class CoordinatorClient:
         followed it; without it, the link's counts."""
         self._link = link
         self._log_key = log_key or (lambda: link.log_verifier)
+        self._proxy = grpc_proxy(os.environ, link.host)
+        self._silent = self._proxy.advice(link.host) if self._proxy else _SILENT
         self._channel: aio.Channel | None = None
         self._connecting = asyncio.Lock()
 
@@ -114,7 +119,7 @@ class CoordinatorClient:
         try:
             await asyncio.wait_for(channel.channel_ready(), CONNECT_SECONDS)
         except TimeoutError as error:
-            raise _unreachable(self._link, "no connection in time") from error
+            raise self._unreachable("no connection in time") from error
 
     async def append(
         self, envelope: bytes, leaves: Sequence[bytes] = (), openings: Sequence[api.Opening] = ()
@@ -185,7 +190,7 @@ class CoordinatorClient:
         try:
             yield CoordinatorStub(await self._connect())  # type: ignore[no-untyped-call]
         except aio.AioRpcError as error:
-            raise error_of(error, _name(self._link), _SILENT) from error
+            raise error_of(error, _name(self._link), self._silent) from error
 
     async def _connect(self) -> aio.Channel:
         async with self._connecting:
@@ -194,7 +199,7 @@ class CoordinatorClient:
                 self._channel = aio.secure_channel(
                     f"{self._link.host}:{self._link.port}",
                     grpc.ssl_channel_credentials(root_certificates=pem.encode()),
-                    options=_OPTIONS,
+                    options=(*_OPTIONS, ("grpc.enable_http_proxy", int(self._proxy is not None))),
                 )
             return self._channel
 
@@ -205,11 +210,9 @@ class CoordinatorClient:
         """
         address = (self._link.host, self._link.port)
         try:
-            pem = await asyncio.to_thread(
-                ssl.get_server_certificate, address, timeout=CONNECT_SECONDS
-            )
-        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-            raise _unreachable(self._link, str(error)) from error
+            pem = await asyncio.to_thread(_shown_certificate, address, self._proxy)
+        except (OSError, ValueError, HTTPException) as error:  # ssl.SSLError is an OSError
+            raise self._unreachable(str(error)) from error
         fingerprint = sha256(ssl.PEM_cert_to_DER_cert(pem)).digest()
         if not hmac.compare_digest(fingerprint, self._link.tls_fingerprint):
             raise Misbehaviour(
@@ -225,6 +228,25 @@ class CoordinatorClient:
             )
         return pem
 
+    def _unreachable(self, details: str) -> Unreachable:
+        return Unreachable(f"{_name(self._link)} does not answer: {details}", self._silent)
+
+
+def _shown_certificate(address: tuple[str, int], proxy: Proxy | None) -> str:
+    """The certificate (PEM) that a server shows, unchecked."""
+    if proxy is None:
+        return ssl.get_server_certificate(address, timeout=CONNECT_SECONDS)
+    tunnel = HTTPConnection(proxy.host, proxy.port, timeout=CONNECT_SECONDS)
+    tunnel.set_tunnel(*address, headers=proxy.credentials)
+    unchecked = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
+    try:
+        tunnel.connect()
+        with unchecked.wrap_socket(tunnel.sock, server_hostname=address[0]) as secured:
+            return ssl.DER_cert_to_PEM_cert(secured.getpeercert(binary_form=True) or b"")
+    finally:
+        tunnel.close()
+
 
 def _is_in_time(pem: str) -> bool:
     """Whether a certificate is valid by our clock. gRPC would say no more than that nobody answers."""
@@ -236,10 +258,6 @@ def _is_in_time(pem: str) -> bool:
 
 def _now() -> datetime:
     return datetime.fromtimestamp(now_ms() / 1_000, UTC)
-
-
-def _unreachable(link: NetworkLink, details: str) -> Unreachable:
-    return Unreachable(f"{_name(link)} does not answer: {details}", _SILENT)
 
 
 def _name(link: NetworkLink) -> str:

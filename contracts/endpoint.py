@@ -138,9 +138,9 @@ class Endpoint:
                 follow_redirects=False,  # a request that is sent on elsewhere takes the key with it
                 verify=_authorities(url),
                 # A proxy of the environment would look for this machine's chain on its own machine.
-                trust_env=not urls.is_local(url),
+                trust_env=urls.proxy_to(url) is not None,
             )
-        except (httpx.InvalidURL, ValueError):  # from None: it may quote a password
+        except (httpx.InvalidURL, ValueError, ImportError):  # from None: it may quote a password
             raise ConfigError(
                 "the proxy that the environment names has no usable address",
                 "correct or unset HTTPS_PROXY, HTTP_PROXY and ALL_PROXY",
@@ -250,9 +250,11 @@ class Endpoint:
             problem, httpx.UnsupportedProtocol
         ):
             raise self.malformed(type(problem).__name__)
+        advice = "check the RPC address; `commonhold chain dev` starts a chain on this machine"
+        if (proxy := urls.proxy_to(self._url)) is not None:
+            advice = proxy.advice(urls.host_of(self._url))
         lost = Unreachable(
-            f"the chain at {self.shown} does not answer ({type(problem).__name__})",
-            "check the RPC address; `commonhold chain dev` starts a chain on this machine",
+            f"the chain at {self.shown} does not answer ({type(problem).__name__})", advice
         )
         return _Again(lost, REQUEST_ATTEMPTS, _BACKOFF_S)
 

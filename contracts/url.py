@@ -6,18 +6,19 @@ So an address is never shown whole, in an error, a log or on a page: `shown` lea
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from protocol.errors import ConfigError
+from protocol.proxies import Proxy, web_proxy
 
 #: What is left out is shown as this.
 HIDDEN: Final = "…"
 # Shorter parts of a path are words ("v3", "rpc"); taking them out of a sentence would make nonsense of it.
 _PATH_SECRET_CHARS_MIN: Final = 8
 _OTHER_SECRET_CHARS_MIN: Final = 4
-_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _SCHEMES: Final = ("http", "https")
 _ADVICE: Final = "write it as https://HOST/… or http://HOST:PORT"
 
@@ -46,10 +47,18 @@ def is_encrypted(url: str) -> bool:
     return parts is not None and parts.scheme == "https"
 
 
-def is_local(url: str) -> bool:
-    """Return whether `url` leads to this machine."""
+def host_of(url: str) -> str:
+    """Return the host of `url`; empty for what is no address."""
     parts = _split(url)
-    return parts is not None and parts.hostname in _LOOPBACK
+    return (parts.hostname or "") if parts else ""
+
+
+def proxy_to(url: str) -> Proxy | None:
+    """Return the proxy of the environment that `url` is reached through; None for this machine."""
+    parts = _split(url)
+    if parts is None or parts.scheme not in _SCHEMES or not parts.hostname:
+        return None
+    return web_proxy(os.environ, parts.scheme, parts.hostname)
 
 
 @dataclass(frozen=True, slots=True)

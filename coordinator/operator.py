@@ -53,6 +53,7 @@ _OPTIONS: Final = (
     ("grpc.ssl_target_name_override", TLS_NAME),
     ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
     ("grpc.max_receive_message_length", BUNDLE_BYTES_MAX + MESSAGE_BYTES_MAX),
+    ("grpc.enable_http_proxy", 0),  # it is this machine's own server
 )
 _RETRIED: Final = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
 _START_SERVER: Final = "start it with `commonhold coordinator serve`"

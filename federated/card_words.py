@@ -156,6 +156,10 @@ def _well(quality: Mapping[str, Any]) -> Section:
     lines = (
         f"On {quality['held_back']:,} held-back examples; intervals are of 95 % confidence (Wilson)",
         "Time and energy are of one example on one core of the machine that measured, energy by estimate",
+        *(
+            f"{name}: to leave features out would save nothing here, so their weights are zeros instead"
+            for name in _emptied(quality["files"])
+        ),
     )
     tables = [Rows(columns, files)]
     if quality["by_class"]:
@@ -169,6 +173,21 @@ def _well(quality: Mapping[str, Any]) -> Section:
         )
         tables.append(Rows(("Label, model-int8", "Right", "Interval"), by_class))
     return Section("How well it does", lines, tuple(tables))
+
+
+def _emptied(files: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of pruned files that are no smaller than the head that they come from."""
+    whole: dict[
+        str, int
+    ] = {}  # a head comes after the model, which is one itself where there is none
+    for each in files:
+        if each["name"] in ("model", "head"):
+            whole[each["precision"]] = each["bytes"]
+    return [
+        each["file"]
+        for each in files
+        if each["name"] == "pruned" and each["bytes"] >= whole[each["precision"]]
+    ]
 
 
 def _takes(its: Mapping[str, Any]) -> str:

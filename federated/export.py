@@ -2,7 +2,7 @@
 
 model    takes what people have, where the task ships its features too (pixels), or else features
 head     takes the task's features: for whoever computes them anyway, and much smaller
-pruned   the head, on the features that weigh most
+pruned   the head, on the features that weigh most; where leaving the others out saves nothing, they are zeros
 student  a small network that learned from public examples what the model says of them
 """
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from federated.compress import distilled, pruned
 from federated.data import Table
 from federated.model import Weights
-from federated.onnx_graph import exported_graph, pruned_graph
+from federated.onnx_graph import exported_graph, linear_graph, pruned_graph
 from federated.tasks import LinearTask, Task
 from protocol.errors import ConfigError
 
@@ -30,6 +30,9 @@ class Exported:
     graph: Any  # onnx.ModelProto
     fed: NDArray[Any]  # (n, …)
     spread: NDArray[np.float32] | None = None  # of the inputs of its matrix, where that is known
+    instead: Any = (
+        None  # what computes the same, and is shipped where the graph would be no smaller
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +77,17 @@ def exports(
             weight, bias = weights.arrays["weight"], weights.arrays.get("bias")
             kept = pruned(weight, extras.prune_percent)
             graph = pruned_graph(weight, bias, kept, weights.labels)
-            made.append(Exported("pruned", graph, inputs))
+            made.append(Exported("pruned", graph, inputs, instead=_emptied(weights, kept)))
     if extras.student and public is not None:
         made.append(Exported("student", _student(task, weights, public), fed))
     return made
+
+
+def _emptied(weights: Weights, kept: NDArray[np.int32]) -> Any:
+    """The whole head, with zeros for all features but those."""
+    weight = np.zeros_like(weights.arrays["weight"])
+    weight[:, kept] = weights.arrays["weight"][:, kept]
+    return linear_graph(weight, weights.arrays.get("bias"), weights.labels)
 
 
 def _is_head(task: Task) -> bool:

@@ -60,16 +60,51 @@ def pruned_graph(
     kept: NDArray[np.int32],
     labels: Sequence[str],
 ) -> Any:
-    """The same, of the features at `kept` (m,) alone: it takes all of them, and leaves the others out."""
-    model = linear_graph(np.ascontiguousarray(weight[:, kept]), bias, labels)
+    """The same, of the features at `kept` (m,) alone: it takes all of them, and leaves the others out.
+
+    Which ones stay is written as a list or as a bit for each, whatever is shorter.
+    """
+    listed = numpy_helper.from_array(kept, "places")
+    ways = [([], [listed]), _from_bits(kept, weight.shape[1], listed.name)]
+    head = linear_graph(np.ascontiguousarray(weight[:, kept]), bias, labels)
+    head.graph.input[0].type.tensor_type.shape.dim[1].dim_value = weight.shape[1]
+    made = [finished(_choosing(head, *way), labels) for way in ways]
+    return min(made, key=lambda model: model.ByteSize())
+
+
+def _choosing(head: Any, nodes: Sequence[Any], arrays: Sequence[Any]) -> Any:
+    """A copy of a head that reads the features at "places", which `nodes` make of `arrays`."""
+    model = onnx.ModelProto()
+    model.CopyFrom(head)
     graph = model.graph
-    graph.input[0].type.tensor_type.shape.dim[1].dim_value = weight.shape[1]
-    places = numpy_helper.from_array(kept, "places")
-    gather = helper.make_node("Gather", [FEATURES, places.name], ["chosen"], axis=1)
     graph.node[0].input[0] = "chosen"
-    graph.node.insert(0, gather)
-    graph.initializer.append(places)
-    return finished(model, labels)
+    gather = helper.make_node("Gather", [FEATURES, "places"], ["chosen"], axis=1)
+    both = [*nodes, gather, *graph.node]
+    del graph.node[:]
+    graph.node.extend(both)
+    graph.initializer.extend(arrays)
+    return model
+
+
+def _from_bits(kept: NDArray[np.int32], features: int, name: str) -> tuple[list[Any], list[Any]]:
+    """Nodes and arrays that make the list `kept`, as `name`, of one bit for each feature. A runtime
+    computes what is constant when it loads a file, once."""
+    bits = np.zeros(features, dtype=bool)
+    bits[kept] = True
+    arrays: dict[str, NDArray[Any]] = {
+        "bits": np.packbits(bits, bitorder="little")[:, np.newaxis],
+        "powers": (1 << np.arange(8)).astype(np.uint8),
+        "two": np.array(2, np.uint8),
+        "flat": np.array([-1], np.int64),
+    }
+    nodes = [
+        helper.make_node("Div", ["bits", "powers"], ["shifted"]),
+        helper.make_node("Mod", ["shifted", "two"], ["each"]),
+        helper.make_node("Reshape", ["each", "flat"], ["row"]),
+        helper.make_node("NonZero", ["row"], ["found"]),
+        helper.make_node("Reshape", ["found", "flat"], [name]),
+    ]
+    return nodes, [numpy_helper.from_array(array, key) for key, array in arrays.items()]
 
 
 def exported_graph(network: nn.Module, example: NDArray[np.generic], labels: Sequence[str]) -> Any:

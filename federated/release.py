@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from federated.tasks import Task
 from federated.tasks.task import Scores, Targets
 from protocol.errors import ConfigError, StateError
 from protocol.limits import PPM
+
+log = logging.getLogger(__name__)
 
 MODEL: Final = "model"
 # Two runtimes add the same 2,000 products in different orders.
@@ -119,7 +122,7 @@ def release(
     for each in exports(task, weights, held_back, extras, public):
         for precision in Precision:
             path = folder / f"{each.name}-{precision}.onnx"
-            raw = packed(each.graph, precision, each.spread).SerializeToString()
+            raw = _smallest(each, precision, path)
             replace_file(path, raw, PUBLIC_MODE)
             model = Model(path)
             shipped.append((each, precision, path, model, model.scores(each.fed)))
@@ -138,6 +141,24 @@ def release(
         return Release(tuple(artifacts), len(held_back), (), None)
     classes = _classes(int8, targets, weights.labels)
     return Release(tuple(artifacts), len(held_back), classes, _drift(int8))
+
+
+def _smallest(each: Exported, precision: Precision, path: Path) -> bytes:
+    """A graph's file, or that of the one to be shipped instead where it would be no smaller."""
+    raw: bytes = packed(each.graph, precision, each.spread).SerializeToString()
+    if each.instead is None:
+        return raw
+    whole: bytes = packed(each.instead, precision, each.spread).SerializeToString()
+    if len(raw) < len(whole):
+        return raw
+    log.warning(
+        "%s: leaving features out saves nothing (%d bytes, and %d with zeros for their weights): zeros"
+        " are shipped",
+        path.name,
+        len(raw),
+        len(whole),
+    )
+    return whole
 
 
 def _require_equal(trained: Scores, exported: Scores, path: Path) -> None:

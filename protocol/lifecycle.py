@@ -200,6 +200,20 @@ _JOB: Final[dict[tuple[JobStatus, JobEvent], JobStatus]] = {
     (JobStatus.TRAINING, JobEvent.END): JobStatus.ENDED,
 }
 
+_JOB_IS: Final = {
+    JobStatus.OPEN: "has not begun",
+    JobStatus.TRAINING: "has begun",
+    JobStatus.COMPLETED: "is over: it was completed",
+    JobStatus.ENDED: "is over: it ended early",
+}
+_JOB_DOES_NOT: Final = {
+    JobEvent.JOIN: "nobody can join it now",
+    JobEvent.START: "it cannot begin now",
+    JobEvent.TRAIN: "no round of it can run now",
+    JobEvent.COMPLETE: "it cannot be completed now",
+    JobEvent.END: "it cannot be ended now",
+}
+
 _DEALING: Final[dict[tuple[DealingPhase, DealingEvent], DealingPhase]] = {
     (DealingPhase.PROPOSED, DealingEvent.ASSENT): DealingPhase.DEALING,
     (DealingPhase.DEALING, DealingEvent.END_DEALS): DealingPhase.CHECKING,
@@ -247,7 +261,7 @@ def next_job_status(status: JobStatus, event: JobEvent) -> JobStatus:
     try:
         return _JOB[status, event]
     except KeyError:
-        raise Reject(f"a job that is {status.name} cannot {event.name}") from None
+        raise Reject(f"the job {_JOB_IS[status]}, and {_JOB_DOES_NOT[event]}") from None
 
 
 def next_dealing_phase(phase: DealingPhase, event: DealingEvent) -> DealingPhase:

@@ -6,6 +6,7 @@ A copy that `verify --save` writes is a complete log, which any web server can p
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +16,7 @@ import httpx
 
 from commonground.backoff import persistent
 from protocol.errors import ConfigError, Misbehaviour, Unreachable
+from protocol.proxies import web_proxy
 
 # A hash tile has 8 KiB; an entry bundle at most 256 entries of 64 KiB; a batch bundle less than that.
 FILE_BYTES_MAX: Final = 64 * 1024 * 1024
@@ -37,11 +39,12 @@ class HttpLog:
                 f"{url!r} is not a URL", "give http://… or the folder of a copied log"
             )
         try:
-            httpx.URL(url)
+            parts = httpx.URL(url)
         except httpx.InvalidURL as error:
             raise ConfigError(f"{url!r} is not a URL: {error}", "copy it once more") from None
-        self._url = url.rstrip("/")
-        self._client = httpx.Client(timeout=_TIMEOUT_S, follow_redirects=False)
+        self._url, self._host = url.rstrip("/"), parts.host
+        self._proxy = web_proxy(os.environ, parts.scheme, parts.host)
+        self._client = self._connected()
 
     def __enter__(self) -> HttpLog:
         return self
@@ -64,9 +67,24 @@ class HttpLog:
             problem = f"HTTP {error.response.status_code}"
         except httpx.HTTPError as error:
             problem = str(error) or type(error).__name__
+        advice = "is the coordinator running, and is this its HTTP port?"
         raise Unreachable(
-            f"{url}: {problem}", "is the coordinator running, and is this its HTTP port?"
+            f"{url}: {problem}", self._proxy.advice(self._host) if self._proxy else advice
         )
+
+    def _connected(self) -> httpx.Client:
+        try:
+            return httpx.Client(
+                timeout=_TIMEOUT_S,
+                follow_redirects=False,
+                verify=httpx.create_ssl_context(),  # which authorities, the environment may say
+                trust_env=self._proxy is not None,
+            )
+        except (httpx.InvalidURL, ValueError, ImportError):  # from None: it may quote a password
+            raise ConfigError(
+                "the proxy that the environment names has no usable address",
+                "correct or unset HTTPS_PROXY, HTTP_PROXY and ALL_PROXY",
+            ) from None
 
     def _get(self, url: str) -> bytes:
         with self._client.stream("GET", url) as response:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from federated.budget import Budget, Standing
     from federated.budget.reading import DataSet
+    from federated.budget.terms import Limit
 
 DataArgument = Annotated[
     str, typer.Argument(help="First digits of the data's name, as `federated budget` shows it.")
@@ -139,10 +140,7 @@ def raise_limit(
     The decision, its time and its reason are kept in budget.db, and nowhere else.
     """
     go_on_in_training()
-    from federated.budget.terms import Limit, micro
-
-    alone = None if epsilon_alone_max is None else micro(epsilon_alone_max)
-    limit = Limit(micro(epsilon_max), alone, delta_max)
+    limit = _limit(epsilon_max, epsilon_alone_max, delta_max)
     with _opened(directory, passphrase_path) as (opened, path, said):
         chosen = _named(path, data, known=True)
         standing = opened.standing(chosen.commitment)
@@ -182,8 +180,7 @@ def set_apart(
     Until then its rounds, which only the log knows, count against all data of this machine.
     """
     go_on_in_training()
-    from federated.budget.terms import Limit, micro
-
+    limit = _limit(epsilon_max)
     with _opened(directory, passphrase_path) as (opened, path, said):
         chosen = _named(path, data, known=False)
         say(said)
@@ -193,8 +190,15 @@ def set_apart(
             f"Is {chosen.commitment.hex()[:DATA_DIGITS]} other data than all else here?",
             yes=yes,
         )
-        opened.set_apart(chosen.commitment, Limit(micro(epsilon_max)), reason)
+        opened.set_apart(chosen.commitment, limit, reason)
     emit({"data": chosen.commitment.hex()}, as_json, lambda: "it has a budget of its own now")
+
+
+def _limit(epsilon: float, alone: float | None = None, delta: float | None = None) -> Limit:
+    """As `join` takes one, within the same bounds. Raises ConfigError."""
+    from node.training.joining import Offer
+
+    return Offer("", Path(), (), epsilon, alone, delta).limit
 
 
 def _opened(

@@ -6,6 +6,7 @@ from typing import Any
 
 from commonhold.cli.output import JsonFlag, Printed, emit, guarded, table
 from commonhold.cli.training import go_on_in_training
+from protocol.errors import ConfigError
 
 
 @guarded
@@ -14,11 +15,16 @@ def tasks(as_json: JsonFlag = False) -> None:
     go_on_in_training()
     from federated.tasks.registry import described, known
 
-    found = [described(name) for name in sorted(known())]
-    emit({"tasks": found}, as_json, lambda: _text(found))
+    found, broken = [], []
+    for name in sorted(known()):
+        try:
+            found.append(described(name))
+        except ConfigError as error:  # what one package did wrong hides no other task
+            broken.append({"name": name, "reason": str(error), "advice": error.advice})
+    emit({"tasks": found, "broken": broken}, as_json, lambda: _text(found, broken))
 
 
-def _text(found: list[dict[str, Any]]) -> Printed:
+def _text(found: list[dict[str, Any]], broken: list[dict[str, str]]) -> Printed:
     rows: list[list[object]] = [
         [
             each["name"],
@@ -29,4 +35,7 @@ def _text(found: list[dict[str, Any]]) -> Printed:
         ]
         for each in found
     ]
-    return table("Tasks", ["task", "learns", "options", "release", "code"], rows)
+    return [
+        table("Tasks", ["task", "learns", "options", "release", "code"], rows),
+        *(f"warning: {each['reason']}; {each['advice']}" for each in broken),
+    ]

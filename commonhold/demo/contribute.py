@@ -103,7 +103,7 @@ def check_receipts(scene: Scene) -> None:
         )
         if set(outbox) != {"sent"}:  # a node counts a record as sent once its receipt proves
             raise DemoError(f"some records have no receipt: {dict(outbox)}")
-        checkpoint = httpx.get(f"{scene.http_url}/checkpoint").text.splitlines()
+        checkpoint = httpx.get(f"{scene.http_url}/checkpoint", trust_env=False).text.splitlines()
         step.say(f"{outbox['sent']} checked; the log has {checkpoint[1]} entries")
 
 

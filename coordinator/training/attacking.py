@@ -50,6 +50,11 @@ def attack_model(
             raise ConfigError(
                 f"the job {job_id!r} has no model", "`commonhold model list` has those that have"
             )
+        if job.terms.is_question:
+            raise ConfigError(
+                f"the job {job_id!r} asked a question: it has an answer, and no model to attack",
+                "name a job that trained one; what an answer may tell, its epsilon bounds",
+            )
         spec = spec_of(job.terms, labels_of(operator.state.campaigns[job.terms.campaign_id]))
     task = task_of(spec.task, spec.options, spec.labels)
     names = [column.name for column in task.columns]

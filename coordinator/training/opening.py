@@ -9,6 +9,7 @@ From there on leading.py has it, as after every later start.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -69,8 +70,11 @@ _RANGES: Final = {
     "rounds": (1, TRAINING_ROUNDS_MAX),
     "spare_rounds": (0, TRAINING_ROUNDS_MAX - 1),
     "expected_examples": (1, 2**32 - 1),
+    "join_seconds": (1, ROUND_SECONDS_MAX),
     "round_seconds": (1, ROUND_SECONDS_MAX),
 }
+
+_WEIGHT_BITS: Final = (0, 4, 8)
 
 # About what an accuracy over a thousand public examples is off by: chance alone fails hardly a round.
 MARGIN_USUAL: Final = 0.03
@@ -136,7 +140,7 @@ class Terms:
             value = least if value is None else value
             if not least <= value <= most:  # nor is it a number at all
                 raise ConfigError(
-                    f"--{name.replace('_', '-')} is {value:g}",
+                    f"--{name.replace('_', '-')} is {_shown(value)}",
                     f"give a number from {least:g} to {most:,.10g}",
                 )
         if not 1 <= self.quorum <= len(self.partners):
@@ -152,11 +156,25 @@ class Terms:
                 f"give a whole number from 1 to {most}: who else is in a sum may know their own noise, and"
                 " tell the coordinator",
             )
+        if not 0 <= self.judging.cohorts <= self.quorum:
+            raise ConfigError(
+                f"--cohorts is {_shown(self.judging.cohorts)}, of rounds of {self.quorum} updates",
+                "give a whole number that leaves each some partners; 0: none are compared",
+            )
+        if self.weight_bits not in _WEIGHT_BITS:
+            raise ConfigError(
+                f"--weight-bits is {_shown(self.weight_bits)}", "give 4 or 8; 0: floats"
+            )
         for partner in self.partners:
             if self.partners.count(partner) > 1:
                 raise ConfigError(
                     f"--partner names {name_of(partner)} twice", "name each partner once"
                 )
+
+
+def _shown(value: float) -> str:
+    """A number as somebody gave it; a whole one may be larger than any float."""
+    return f"{min(value, sys.float_info.max) if isinstance(value, int) else value:g}"
 
 
 def open_job(
@@ -170,6 +188,11 @@ def open_job(
         _require_new(operator, terms.job_id)
         campaign = require_campaign(operator.state, terms.campaign_id)
         task = made(terms.task, dict(terms.options), tuple(labels_of(campaign)))
+        if task.asks is not (terms.held_back is None):
+            raise ConfigError(
+                f"the task {terms.task!r} asks a question, and makes no model",
+                "ask it with `commonhold federated ask`",
+            )
         require_kind(task, campaign)
         snapshot, public = b"", None
         if terms.snapshot:

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Final, TypeVar
+from typing import IO, Final
 
 import httpx
 from flwr.cli.build import build_fab_from_files
@@ -33,10 +33,11 @@ from flwr.supercore.interceptors import (
     RuntimeVersionHttpInterceptor,
     SuperExecAuthHttpInterceptor,
 )
-from flwr.supercore.protobuf.client import ProtobufCall, ProtobufClient, ProtobufRequestContext
+from flwr.supercore.protobuf.client import ProtobufCall, ProtobufRequestContext
 from flwr.supercore.runtime import RuntimeHttpClient
 
 from commonground.files import replace_file, write_new
+from federated.flower.connecting import client_to
 from federated.flower.layout import (
     BODY_BYTES_MAX,
     CERTIFICATE_FILE,
@@ -51,12 +52,10 @@ from protocol.errors import ConfigError, StateError
 START_SECONDS_MAX: Final = 60.0
 STOP_SECONDS_MAX: Final = 5.0
 START_ATTEMPTS: Final = 5
-LOOPBACK: Final = "127.0.0.1,::1,localhost"
 _POLL_SECONDS: Final = 0.05
 _LOG_BYTES: Final = 2_000
 _ACQUIRE: Final = "/flwr.proto.Runtime/AcquireTask"
 
-ClientT = TypeVar("ClientT", bound=ProtobufClient)
 
 # A FAB names what a run executes. Ours holds no code: both names lead to installed modules.
 _APP: Final = """\
@@ -236,17 +235,8 @@ class SuperLink:
         interceptor = SuperExecAuthHttpInterceptor(
             master_secret=self._secret, protected_methods={_ACQUIRE}
         )
-        client = _direct(
-            RuntimeHttpClient.from_server_address(
-                self._private,
-                insecure=False,
-                root_certificates=self.certificate,
-                interceptors=[
-                    RuntimeVersionHttpInterceptor(component_name="SuperExec"),
-                    interceptor,
-                ],
-            )
-        )
+        both = (RuntimeVersionHttpInterceptor(component_name="SuperExec"), interceptor)
+        client = client_to(self._private, RuntimeHttpClient, self.certificate, both)
         deadline = time.monotonic() + START_SECONDS_MAX
         try:
             while time.monotonic() < deadline:
@@ -274,8 +264,7 @@ class SuperLink:
         stdin: int | IO[str] = subprocess.DEVNULL,
     ) -> subprocess.Popen[bytes]:
         # A proxy of this environment is for the web, and no way to our own loopback.
-        direct = ",".join(filter(None, (LOOPBACK, os.environ.get("no_proxy"))))
-        flower = {"FLWR_HOME": str(self._run_folder / "flwr"), "no_proxy": direct}
+        flower = {"FLWR_HOME": str(self._run_folder / "flwr"), "no_proxy": "*"}
         settings = os.environ | flower | dict(environment)
         with (self._folder / f"{module}.log").open("ab") as log:
             return subprocess.Popen(
@@ -312,25 +301,13 @@ class SuperLink:
             return _end_of(log)
 
 
-def _direct(client: ClientT) -> ClientT:
-    """Forgets the proxies of this environment: they are for the web, and no way to our own loopback."""
-    client._client._mounts.clear()
-    return client
-
-
 class _Control:
     """One connection to the Control API, with the secret that opens it."""
 
     def __init__(self, address: str, certificate: bytes, secret: bytes) -> None:
         self._secret = secret.hex()
-        self._client = _direct(
-            ControlHttpClient.from_server_address(
-                address,
-                insecure=False,
-                root_certificates=certificate,
-                interceptors=[RuntimeVersionHttpInterceptor(component_name="flwr CLI"), self],
-            )
-        )
+        both = (RuntimeVersionHttpInterceptor(component_name="flwr CLI"), self)
+        self._client = client_to(address, ControlHttpClient, certificate, both)
 
     def intercept(self, context: ProtobufRequestContext, call_next: ProtobufCall) -> httpx.Response:
         context.request.headers[SECRET_HEADER] = self._secret

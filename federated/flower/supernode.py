@@ -17,7 +17,6 @@ from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Final
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -52,6 +51,7 @@ from google.protobuf.message import Message as ProtobufMessage
 from google.protobuf.wrappers_pb2 import BytesValue
 
 from commonground.backoff import Backoff
+from federated.flower.connecting import client_to, host_of, proxy_to
 from federated.flower.layout import FLEET_GIVE, FLEET_TAKE, PROCESS_HEADER, REFUSED
 from federated.flower.parcel import packed, unpacked
 from federated.transport import public_pem
@@ -84,16 +84,12 @@ class SuperNode:
     def __init__(self, endpoint: str, certificate: bytes, key: ec.EllipticCurvePrivateKey) -> None:
         """`certificate` (PEM) is the only one that is trusted. Touches no network yet."""
         self._endpoint, self._public = endpoint, public_pem(key)
-        self._client = FleetHttpClient.from_server_address(
-            endpoint,
-            insecure=False,
-            root_certificates=certificate,
-            interceptors=[
-                RuntimeVersionHttpInterceptor(component_name="SuperNode"),
-                NodeAuthHttpInterceptor(key, key.public_key()),
-                _ProcessName(),
-            ],
+        interceptors = (
+            RuntimeVersionHttpInterceptor(component_name="SuperNode"),
+            NodeAuthHttpInterceptor(key, key.public_key()),
+            _ProcessName(),
         )
+        self._client = client_to(endpoint, FleetHttpClient, certificate, interceptors)
         self._node = Node()
         self._heartbeat = HeartbeatSender(self._beat)
 
@@ -238,15 +234,11 @@ class SuperNode:
             if clock := _clock_words(error.response):
                 return Unreachable(*clock)
         advice = "run the command again while the job lasts; a round that was charged is not charged again"
-        if proxy := _proxy_for(self._endpoint):
-            advice = f"the environment sends us through the proxy {proxy}; without it: no_proxy={self._host}"
+        if (proxy := proxy_to(self._endpoint)) is not None:
+            advice = proxy.advice(host_of(self._endpoint))
         return Unreachable(
             f"the training server at {self._endpoint} does not answer: {said}", advice
         )
-
-    @property
-    def _host(self) -> str:
-        return self._endpoint.rpartition(":")[0].strip("[]")
 
 
 class _ProcessName:
@@ -296,11 +288,3 @@ def _require_ours(error: httpx.HTTPStatusError) -> None:
             "another process trains for this partner: it connected later, with the same transport key",
             "run a node on one machine only; if the other one is not yours, tell the operator",
         ) from error
-
-
-def _proxy_for(endpoint: str) -> str:
-    """The proxy that the environment has us go through to the endpoint; empty for none."""
-    if proxy_bypass(endpoint):
-        return ""
-    proxies = getproxies()
-    return proxies.get("https") or proxies.get("all") or ""

@@ -37,6 +37,7 @@ DIMS_MIN: Final = 32  # fewer lose more than whitening gains
 ROUNDS: Final = 100
 ROUNDS_FEW: Final = 30  # noise outweighs what more rounds teach
 MANY: Final = 30_000.0  # of examples x epsilon
+_CELL_PIXELS_MIN: Final = 4
 GROUPS: Final = 27  # of three channels each, for every colour
 # Directions that vary less than this part of the first one hold hardly more than rounding.
 FLOOR: Final = 1e-3
@@ -64,20 +65,26 @@ class Images(LinearTask):
         """Raises ConfigError for options out of range."""
         if not all(SIDE_MIN <= side <= SIDE_MAX for side in (self.height, self.width)):
             raise ConfigError(
-                f"pictures of {self.width} x {self.height} pixels",
+                f"width={self.width} and height={self.height}, in pixels",
                 f"let a side have {SIDE_MIN} to {SIDE_MAX}; larger pictures are scaled down",
             )
         if self.colours not in (1, 3):
-            raise ConfigError(f"pictures of {self.colours} colours", "let it be 1 (grey) or 3")
-        if not 1 <= self.cells <= min(CELLS_MAX, self.height // 4, self.width // 4):
+            raise ConfigError(f"colours={self.colours}", "let it be 1 (grey) or 3")
+        if not 1 <= self.cells <= self._cells_max:
             raise ConfigError(
-                f"{self.cells} cells along an axis", f"give 1 to {CELLS_MAX}, of 4 pixels or more"
+                f"cells={self.cells} in pictures of {self.width} x {self.height} pixels",
+                f"give cells=1 to {self._cells_max}, of {_CELL_PIXELS_MIN} pixels or more each; or larger"
+                " pictures, by height and width",
             )
         if not -1 <= self.dims <= self._scattered:
             raise ConfigError(
-                f"{self.dims} principal directions",
-                f"give 0 to {self._scattered}: there are no more",
+                f"dims={self.dims}, of the principal directions",
+                f"give 0 to {self._scattered}: there are no more; -1: what the snapshot suffices for",
             )
+
+    @property
+    def _cells_max(self) -> int:
+        return min(CELLS_MAX, *(side // _CELL_PIXELS_MIN for side in (self.height, self.width)))
 
     @property
     def _scattered(self) -> int:

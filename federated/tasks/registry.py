@@ -11,7 +11,7 @@ import importlib
 import inspect
 import json
 from collections.abc import Sequence
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
 from importlib.metadata import entry_points, packages_distributions, version
 from pathlib import Path
@@ -64,12 +64,15 @@ def find(name: str) -> type[Task]:
     try:
         module, _, attribute = found.partition(":")
         task = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # a stranger's module may do anything while it is imported
         raise ConfigError(
-            f"the task {name!r} cannot be loaded from {found}: {error}", "repair its installation"
+            f"the task {name!r} cannot be loaded from {found}: {type(error).__name__}: {error}",
+            "repair its installation",
         ) from error
-    if not (inspect.isclass(task) and issubclass(task, Task)):
-        raise ConfigError(f"{found} is no task", "derive it from federated.tasks.Task")
+    if not (inspect.isclass(task) and issubclass(task, Task) and is_dataclass(task)):
+        raise ConfigError(
+            f"{found} is no task", "make it a dataclass, derived from federated.tasks.Task"
+        )
     return task
 
 
@@ -252,10 +255,30 @@ def _sources(module: str) -> list[tuple[str, bytes]]:
     """Every Python file of the package that a module is in: of ours the folder, of others the whole of it."""
     package = "federated.tasks" if module.startswith("federated.") else module.partition(".")[0]
     found = importlib.import_module(package)
-    file = Path(str(found.__file__))
-    if file.name != "__init__.py":
-        return [(package, file.read_bytes())]
+    named: str | None = getattr(found, "__file__", None)
+    file = Path(named) if named else None
+    # A package without __init__.py has no file, and may lie in several folders.
+    folders = [file.parent] if file else [*map(Path, getattr(found, "__path__", ()))]
+    try:
+        if file and file.name != "__init__.py":
+            return [(package, file.read_bytes())]
+        sources = [each for folder in sorted(folders) for each in _folder(package, folder)]
+    except OSError as error:
+        raise _without_source(module, str(error)) from error
+    if not sources:
+        raise _without_source(module, "it has no file")
+    return sources
+
+
+def _without_source(module: str, why: str) -> ConfigError:
+    return ConfigError(
+        f"the source of the task's module {module!r} is not here: {why}",
+        "install it as files: partners compare the code that a task runs",
+    )
+
+
+def _folder(package: str, folder: Path) -> list[tuple[str, bytes]]:
     return [
-        (f"{package}/{each.relative_to(file.parent).as_posix()}", each.read_bytes())
-        for each in sorted(file.parent.rglob("*.py"))
+        (f"{package}/{each.relative_to(folder).as_posix()}", each.read_bytes())
+        for each in sorted(folder.rglob("*.py"))
     ]

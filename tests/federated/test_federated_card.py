@@ -97,6 +97,20 @@ def test_the_card_says_what_the_model_cost_towards_each_and_how_well_it_does() -
     assert set(its["versions"]) == {"commonhold", "numpy", "onnx", "onnxruntime", "python"}
 
 
+def test_the_card_says_where_pruning_saved_nothing() -> None:
+    def said(size: int) -> str:
+        pruned = tuple(
+            replace(each, name="pruned", path=Path("pruned-fp32.onnx"), size_bytes=size)
+            for each in RELEASE.artifacts[:1]
+        )
+        both = replace(RELEASE, artifacts=RELEASE.artifacts + pruned)
+        return to_markdown(compose(SPEC, both, LINEAGE, FACTS))
+
+    words = "to leave features out would save nothing here"
+    assert words in said(40_000)
+    assert words not in said(39_999)
+
+
 def test_the_card_says_whom_one_has_to_trust() -> None:
     for partners, trust in ((1, "coordinator"), (3, "committee")):
         its = json.loads(compose(replace(SPEC, partners=partners), RELEASE, LINEAGE, FACTS))

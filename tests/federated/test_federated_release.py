@@ -10,18 +10,21 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from onnxruntime import InferenceSession
 
 from commonhold.digits import LABELS
 from federated import release as releases
+from federated.compress import pruned
 from federated.data import PrivateData, Table
 from federated.export import Extras, require_fits
 from federated.model import Weights
-from federated.onnx_graph import linear_graph
+from federated.onnx_graph import linear_graph, pruned_graph
 from federated.onnx_pack import Precision, packed
 from federated.onnx_run import Model
 from federated.release import DRIFT_BINS, Release, release
 from federated.tasks import LinearTask
-from federated.tasks.task import Inputs, Scores
+from federated.tasks.registry import made as made_task
+from federated.tasks.task import Inputs, Scores, blank
 from protocol.errors import ConfigError, StateError
 from tests.training_lab import BLANK, TASK, skewed, table
 
@@ -130,12 +133,62 @@ def test_a_pruned_head_is_smaller_and_a_student_learns_from_public_examples(made
     assert student.accuracy_ppm > 700_000
 
 
+@pytest.mark.parametrize("labels", [1, 2, 10])
+def test_a_pruned_head_of_few_labels_is_smaller_too(labels: int) -> None:
+    rng = np.random.default_rng(1)
+    weight = rng.normal(size=(labels, 3_969)).astype(np.float32)
+    kept = pruned(weight, 50)
+    asked = rng.normal(size=(5, 3_969)).astype(np.float32)
+    names = [str(each) for each in range(labels)]
+    head, short = linear_graph(weight, None, names), pruned_graph(weight, None, kept, names)
+    for precision in Precision:
+        sizes = [len(packed(each, precision).SerializeToString()) for each in (head, short)]
+        assert sizes[1] < {1: 0.97, 2: 0.72, 10: 0.6}[labels] * sizes[0], precision
+    said = InferenceSession(short.SerializeToString()).run(None, {"features": asked})[0]
+    np.testing.assert_allclose(said, asked[:, kept] @ weight[:, kept].T, atol=1e-3)
+
+
+def test_a_short_list_of_features_stays_a_list() -> None:
+    weight = np.ones((2, 45), np.float32)
+    graph = pruned_graph(weight, None, np.arange(5, dtype=np.int32), ["a", "b"]).graph
+    assert [node.op_type for node in graph.node] == ["Gather", "Gemm"]
+
+
+def test_features_that_save_nothing_when_left_out_are_zeros(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A matrix that is just large enough for integers is too small for them without half of its columns."""
+    task = made_task("text", {"dims": 64}, ("a", "b", "c", "d"))
+    rng = np.random.default_rng(1)
+    shape = blank(task, "text")
+    weights = shape.replaced(rng.normal(size=shape.vector.size).astype(np.float32))
+    texts = np.array([f"{each} words" for each in range(20)], dtype=object)
+    rows = Table({"text": texts, "label": np.array([*"abcd"] * 5, dtype=object)})
+    shipped = release(task, weights, rows, tmp_path, extras=Extras(prune_percent=50))
+    whole, short = (shipped.of(Precision.INT4, name) for name in ("model", "pruned"))
+    assert "pruned-int4.onnx: leaving features out saves nothing" in caplog.text
+    assert short.size_bytes <= whole.size_bytes
+    [words] = [each for each in caplog.messages if each.startswith("pruned-int4")]
+    assert "zeros are shipped" in words
+    asked = task.inputs(rows, weights.fixed)
+    kept = pruned(weights.arrays["weight"], 50)
+    rest = np.setdiff1d(np.arange(64), kept)
+    changed = asked.copy()
+    changed[:, rest] += 1
+    model = Model(short.path)
+    # A runtime rounds activations to integers; a feature that counted would move scores by one and more.
+    np.testing.assert_allclose(model.scores(changed), model.scores(asked), atol=0.1)
+    fine = shipped.of(Precision.FP32, "pruned")
+    assert fine.size_bytes < shipped.fp32.size_bytes
+    assert "pruned-fp32" not in caplog.text
+
+
 def test_an_untrained_model_and_a_single_blank_image_are_released_too(tmp_path: Path) -> None:
-    blank: Table = table(np.zeros((1, 28, 28), np.uint8), np.array([0]))
-    shipped = release(TASK, BLANK, blank, tmp_path)
+    empty: Table = table(np.zeros((1, 28, 28), np.uint8), np.array([0]))
+    shipped = release(TASK, BLANK, empty, tmp_path)
     for artifact in shipped.artifacts:
         asked = TASK.feed if artifact.name == "model" else TASK.inputs
-        assert np.isfinite(Model(artifact.path).scores(asked(blank, {}))).all()
+        assert np.isfinite(Model(artifact.path).scores(asked(empty, {}))).all()
 
 
 def test_a_release_needs_something_to_be_measured_with(tmp_path: Path) -> None:

@@ -210,27 +210,41 @@ def test_a_server_that_starts_again_is_the_same_and_partners_come_back_by_themse
     assert answer.read_text() == "21 by partner"
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "trainer.example"])
 def test_a_server_that_stays_away_is_given_up_and_the_proxy_in_between_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
     certificate, _ = self_signed("127.0.0.1")
     monkeypatch.setattr(supernode_module, "OUTAGE_SECONDS_MAX", 0.0)
     monkeypatch.setattr("federated.flower.supernode.time.sleep", lambda _: None)
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("https_proxy", "http://me:word@127.0.0.1:9")
     with (
-        SuperNode("127.0.0.1:1", certificate, key()) as supernode,
+        SuperNode(f"{host}:1", certificate, key()) as supernode,
         pytest.raises(Unreachable, match="does not answer") as lost,
     ):
         supernode.run(app_that(refuses=False), lambda: False)
-    assert "proxy" not in (lost.value.advice or "")
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
-    with (
-        SuperNode("127.0.0.1:1", certificate, key()) as supernode,
-        pytest.raises(Unreachable) as lost,
-    ):
-        supernode.activate()
-    assert "http://127.0.0.1:9; without it: no_proxy=127.0.0.1" in (lost.value.advice or "")
+    between = "the proxy http://127.0.0.1:9; without it: no_proxy=trainer.example"
+    assert (between in lost.value.advice) is (host == "trainer.example")
+    assert ("proxy" in lost.value.advice) is (host == "trainer.example")
+    monkeypatch.setenv("https_proxy", "socks5://127.0.0.1:9")
+    with pytest.raises(ConfigError, match="a proxy that the environment names"):
+        SuperNode(f"{host}:1", certificate, key())
+
+
+def test_no_proxy_stands_between_us_and_our_own_loopback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with SuperLink(tmp_path, "127.0.0.1", 0) as link:
+        link.ready()
+        mine = key()
+        link.admit(public_pem(mine), "partner")
+        with SuperNode(link.endpoint, link.certificate, mine) as supernode:
+            assert supernode.activate()
 
 
 @pytest.mark.parametrize(

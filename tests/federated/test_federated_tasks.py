@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import textwrap
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from commonhold.cli.federated import app
 from commonhold.digits import LABELS, load_digits
 from federated.data import Kind, Table, column_array
 from federated.model import Weights, digest
@@ -239,10 +242,11 @@ def test_a_missing_number_and_an_unknown_category_have_places_of_their_own() -> 
         ("images", {"side": 28}, "no option 'side'"),
         ("images", {"height": "28"}, "option 'height' of 'images' is '28'"),
         ("images", {"height": True}, "option 'height'"),
-        ("images", {"height": 1_000_000}, "1000000 pixels"),
-        ("images", {"colours": 2}, "2 colours"),
-        ("images", {"cells": 8}, "8 cells"),
-        ("images", {"dims": 100_000}, "100000 principal directions"),
+        ("images", {"height": 1_000_000}, "height=1000000"),
+        ("images", {"colours": 2}, "colours=2"),
+        ("images", {"cells": 8}, "cells=8 in pictures of 28 x 28"),
+        ("images", {"height": 24}, "cells=7 in pictures of 28 x 24"),
+        ("images", {"dims": 100_000}, "dims=100000"),
         ("text", {"dims": 0}, "dims is 0"),
         ("text", {"dims": 10**9}, "dims is 1000000000"),
         ("table", {}, "a table of 0 columns"),
@@ -299,6 +303,21 @@ def test_an_unknown_device_is_refused(device: str) -> None:
         initial_weights(task, "cnn")
 
 
+def test_the_lines_of_the_docs_make_features(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "model.md").read_text(encoding="utf-8")
+    [lines] = re.findall(r"^    import json, pathlib\n(?:    .*\n)+", text, re.MULTILINE)
+    task = made("text", {}, WORDS)
+    its = {"labels": WORDS, "task": {"name": "text", "options": options_of(task)}}
+    (tmp_path / "card.json").write_text(json.dumps({"card": its}))
+    monkeypatch.chdir(tmp_path)
+    found: dict[str, Any] = {}
+    exec(textwrap.dedent(lines), found)  # the repository's own words
+    rows = Table({"text": np.array(["win a prize"], dtype=object)})
+    np.testing.assert_array_equal(found["features"], task.inputs(rows, {}))
+
+
 # ---- tasks of others ----
 
 
@@ -352,12 +371,45 @@ def test_the_template_of_the_docs_is_a_task_once_it_is_installed(
 
 def test_a_task_that_cannot_be_loaded_says_so(installed: Path) -> None:
     (installed / "beats.py").write_text("import nothing_of_that_name\n")
-    with pytest.raises(ConfigError, match="cannot be loaded from beats:Beats: No module named"):
+    with pytest.raises(ConfigError, match="cannot be loaded from beats:Beats: ModuleNotFoundError"):
         made("beats", {}, WORDS)
     (installed / "beats.py").write_text("Beats = dict\n")
     sys.modules.pop("beats", None)
     with pytest.raises(ConfigError, match="beats:Beats is no task"):
         made("beats", {}, WORDS)
+
+
+def test_a_broken_task_is_named_and_hides_no_other(
+    installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (installed / "broken.py").write_text("raise RuntimeError('no licence')\n")
+    (installed / "spread").mkdir()
+    (installed / "spread" / "inside.py").write_text((installed / "beats.py").read_text())
+    entries = {
+        "raises": "broken:Task",
+        "lacks": "beats:Nothing",
+        "unnamed": "beats",
+        "absent": "nothing_of_that_name:Task",
+        "builtin": "sys:flags",
+        "spread": "spread.inside:Beats",
+    }
+    known = registry.known() | entries
+    monkeypatch.setattr(registry, "known", lambda: known)
+    said = CliRunner().invoke(app, ["tasks", "--json"])
+    assert said.exit_code == 0, said.output
+    shown = json.loads(said.stdout)
+    assert {each["name"] for each in shown["tasks"]} == {*registry.BUILT_IN} | {
+        *("beats", "deep-beats", "spread")
+    }
+    reasons = {each["name"]: each["reason"] for each in shown["broken"]}
+    assert reasons.keys() == entries.keys() - {"spread"}
+    assert "RuntimeError: no licence" in reasons["raises"]
+    assert "warning: the task 'raises'" in CliRunner().invoke(app, ["tasks"]).output
+    before = registry.code_digest("spread")
+    (installed / "spread" / "more.py").write_text("")
+    assert registry.code_digest("spread") != before
+    for name in ("broken", "spread", "spread.inside"):
+        sys.modules.pop(name, None)
 
 
 def test_entry_points_are_those_of_the_table() -> None:

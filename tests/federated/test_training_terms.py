@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from commonhold.cli.federated import app
 from coordinator.training.opening import Judging, Terms
 from federated.export import Extras
 from node.training.joining import Offer
@@ -60,6 +62,12 @@ GOOD: dict[str, Any] = {
         ({"quorum": 3}, "--quorum is 3, of 2 partners", "from 1 to 2"),
         ({"noise_parties": 2}, "--noise-parties is 2, of sums of 1 update", "from 1 to 1"),
         ({"partners": (ADA, ADA)}, "--partner names", "once"),
+        ({"join_seconds": float("inf")}, "--join-seconds is inf", "to 86,400"),
+        ({"join_seconds": float("nan")}, "--join-seconds is nan", "to 86,400"),
+        ({"expected_examples": 10**400}, "--expected-examples is 1.79769e+308", "to 4,294"),
+        ({"weight_bits": 10**30}, "--weight-bits is 1e+30", "4 or 8"),
+        ({"weight_bits": -4}, "--weight-bits is -4", "4 or 8"),
+        ({"judging": Judging(10**30)}, "--cohorts is 1e+30, of rounds of 1", "none are compared"),
     ],
 )
 def test_a_jobs_numbers_are_refused_by_their_options(
@@ -77,3 +85,18 @@ def test_a_partner_draws_the_line_at_a_number_above_zero(epsilon: float) -> None
     with pytest.raises(ConfigError, match="--epsilon-max is") as caught:
         Offer("job", Path(), (), epsilon)
     assert "above 0" in caught.value.advice
+
+
+@pytest.mark.parametrize("given", ["nan", "inf", "-inf", "1e30", "-1", "0"])
+@pytest.mark.parametrize("command", ["raise-limit", "set-apart"])
+def test_a_budget_is_decided_within_the_same_bounds(command: str, given: str) -> None:
+    """Before anything is opened: there is no node here."""
+    said = CliRunner().invoke(app, [command, "abcd", f"--epsilon-max={given}", "--yes"])
+    assert said.exit_code == 2
+    assert f"--epsilon-max is {float(given):g}" in said.stderr
+    fine = CliRunner().invoke(app, [command, "abcd", "--epsilon-max=5", "--dir=/none", "--yes"])
+    assert "--epsilon-max" not in fine.stderr
+    if command == "raise-limit":
+        for option in ("--epsilon-alone-max", "--delta-max"):
+            also = [command, "abcd", "--epsilon-max=5", f"{option}={given}", "--yes"]
+            assert f"{option} is" in CliRunner().invoke(app, also).stderr

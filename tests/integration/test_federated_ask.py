@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
@@ -16,6 +17,7 @@ from federated.signed_card import canonical
 from protocol.identity import name_of
 from protocol.lifecycle import JobStatus
 from tests.federated_net import Net
+from tests.live_coordinator import CLI
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -42,6 +44,7 @@ def ask(net: Net, *options: str) -> list[str]:
 
 def test_partners_answer_a_question_about_a_table(net: Net) -> None:
     net.found(partners=PARTNERS)
+    assert_asked_alone(net)
     opening = net.start("ask", *ask(net))
     net.stage.wait_ready(opening)
     tables = []
@@ -75,6 +78,32 @@ def test_partners_answer_a_question_about_a_table(net: Net) -> None:
         assert (joined["outcome"], joined["updates"], joined["examples"]) == ("completed", 1, 60)
         assert "how many examples there are of each 'age' (5 bins from 0 to 100)" in said
     assert_logged(net, Path(printed["answer"]))
+    data = str(net.folder)
+    said = refused(net, "attack", "--id", "ages", "--members", data, "--others", data)
+    assert "the job 'ages' asked a question" in said
+
+
+def assert_asked_alone(net: Net) -> None:
+    """A question is asked with `ask`, and with nothing else."""
+    said = refused(
+        net,
+        *("open", "--id", "ages", "--campaign", "digits", "--expected-examples", "200"),
+        *("--task", "statistics", "--option", f"question={QUESTION}"),
+        *("--held-back", str(net.folder), "--partner", name_of(net.partners[0].keys.person)),
+    )
+    assert "commonhold federated ask" in said
+
+
+def refused(net: Net, command: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [*CLI, "federated", command, "--dir", str(net.lab.home.path), *arguments],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 2, done.stderr
+    return done.stderr
 
 
 def assert_logged(net: Net, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -124,6 +125,51 @@ async def test_nobody_there_is_unreachable(link: NetworkLink) -> None:
     async with CoordinatorClient(replace(link, port=1)) as nobody:
         with pytest.raises(Unreachable, match="does not answer"):
             await nobody.connect()
+
+
+async def test_no_proxy_stands_between_us_and_this_machine(
+    link: NetworkLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("grpc_proxy", "https_proxy", "http_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    async with CoordinatorClient(link) as client:
+        await client.connect()
+    async with CoordinatorClient(replace(link, host="coordinator.example")) as elsewhere:
+        with pytest.raises(Unreachable, match="does not answer") as lost:
+            await elsewhere.connect()
+    assert "grpc_proxy of the environment" in lost.value.advice
+    assert "without it: no_proxy=coordinator.example" in lost.value.advice
+
+
+async def test_a_coordinator_is_reached_through_a_proxy(
+    link: NetworkLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bytes] = []
+
+    async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0])
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", link.port)
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        await asyncio.gather(_pipe(reader, far_writer), _pipe(far_reader, writer))
+
+    async with await asyncio.start_server(tunnel, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        monkeypatch.setenv("grpc_proxy", f"http://127.0.0.1:{port}")
+        async with CoordinatorClient(replace(link, host="coordinator.example")) as client:
+            await client.connect()
+    assert {line.rpartition(b" ")[0] for line in asked} == {
+        f"CONNECT coordinator.example:{link.port}".encode()
+    }
+    assert len(asked) == 2  # for the certificate, and to stay
+
+
+async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError):
+        while data := await reader.read(1 << 16):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from contracts.history import LOG_BLOCKS_MAX, Window
 from contracts.journal import Attempt, Journal, Order, Underway
 from contracts.pool import Standing, standing
 from contracts.spending import ether, gwei, parse_ether
-from contracts.url import Scrubber, check, is_local, shown
+from contracts.url import Scrubber, check, proxy_to, shown
 from protocol.errors import ConfigError, StateError, StoreError
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -55,9 +55,12 @@ def test_secrets_are_taken_out_of_what_others_wrote() -> None:
     assert Scrubber.of("http://127.0.0.1:8545").clean("nothing to hide") == "nothing to hide"
 
 
-def test_this_machine_is_told_from_others() -> None:
-    assert is_local("http://localhost:1") and is_local("http://[::1]:1")
-    assert not is_local("https://example.org") and not is_local("")
+def test_this_machine_is_told_from_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "")
+    assert proxy_to("http://localhost:1") is None and proxy_to("http://[::1]:1") is None
+    assert proxy_to("https://example.org") is not None and proxy_to("") is None
 
 
 @pytest.mark.parametrize(

@@ -191,9 +191,9 @@ def test_nobody_joins_after_the_start(joined: Network) -> None:
         start(joined, job_id="another")
     enrol(joined, ben, job_id="another")
     start(joined, job_id="another")
-    with refuses("TRAINING cannot START"):
+    with refuses("has begun, and it cannot begin now"):
         start(joined, job_id="another")
-    with refuses("TRAINING cannot JOIN"):
+    with refuses("has begun, and nobody can join it now"):
         enrol(joined, dov, job_id="another")
 
 
@@ -203,7 +203,7 @@ def test_nobody_joins_after_the_start(joined: Network) -> None:
 def test_a_partner_signs_one_update_in_each_round(joined: Network) -> None:
     ada, ben, cyn, dov, eve = joined.people
     first = update_of(joined, ada)
-    with refuses("OPEN cannot TRAIN"):
+    with refuses("has not begun, and no round of it can run now"):
         joined.add(ada, "update", first)
     start(joined)
     with refuses("has not joined"):

@@ -110,7 +110,7 @@ def test_epsilon_grows_with_every_round_up_to_the_jobs(joined: Network) -> None:
 
 def test_a_model_follows_all_rounds(joined: Network) -> None:
     ada, ben, *_ = joined.people
-    with refuses("OPEN cannot COMPLETE"):
+    with refuses("has not begun, and it cannot be completed now"):
         finish(joined, model_of(joined))
     train(joined, ada, ben)
     with refuses("rounds have not all run"):
@@ -118,9 +118,9 @@ def test_a_model_follows_all_rounds(joined: Network) -> None:
     train(joined, ada, ben)
     finish(joined, model_of(joined))
     assert joined.state.jobs["train"].status is JobStatus.COMPLETED
-    with refuses("COMPLETED cannot COMPLETE"):
+    with refuses("is over: it was completed, and it cannot be completed now"):
         finish(joined, model_of(joined))
-    with refuses("COMPLETED cannot END"):
+    with refuses("is over: it was completed, and it cannot be ended now"):
         finish(joined, end_of(epsilon_micro=joined.state.jobs["train"].epsilon_micro))
 
 
@@ -174,9 +174,9 @@ def test_a_job_that_ends_early_says_why(joined: Network, rounds: int) -> None:
             finish(joined, spoiled)
     finish(joined, body)
     assert joined.state.jobs["train"].status is JobStatus.ENDED
-    with refuses("ENDED cannot TRAIN"):
+    with refuses("is over: it ended early, and no round of it can run now"):
         update(joined, joined.people[0])
-    with refuses("ENDED cannot JOIN"):
+    with refuses("is over: it ended early, and nobody can join it now"):
         enrol(joined, joined.people[3])
 
 
