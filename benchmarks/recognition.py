@@ -1,9 +1,10 @@
 """How surely a budget recognises data that was written down again, and how often it takes other data for it.
 
-    python -m benchmarks.recognition --mnist mnist.npz --texts sms.tsv [--json]
+    python -m benchmarks.recognition [--mnist mnist.npz] [--texts sms.tsv] [--rows 300 3000 30000] [--json]
 
-`--mnist`: an archive with `x_train`; `--texts`: a table whose last column is a text. With `--json` one line
-with the figures ends the output. Takes about a minute.
+`--mnist`: an archive with `x_train`; `--texts`: a table whose last column is a text; `--rows`: tables of so
+many made-up rows. With `--json` one line with the figures ends the output. Pictures, texts and 300 rows take
+some minutes, 30,000 rows half an hour.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Final
 
@@ -23,13 +25,15 @@ from benchmarks.report import show
 from federated.budget import Budget, Claim, Limit, Release
 from federated.budget.examples import Examples, are_near
 from federated.budget.families import NEAR_SHARE
-from federated.identity import of_pictures, of_rows, of_texts
-from tests import looks
+from federated.identity import of_pictures, of_texts
+from federated.tables import of_rows
+from tests import looks, tables_again
 from tests.looks import Grey
 
 COPIES: Final = 2_000
 OTHERS: Final = (500, 5_000, 30_000)
 MANY: Final = 100_000
+TABLES: Final = 8  # of other people
 SEED: Final = 53
 
 PICTURES: Final[dict[str, Callable[[Grey], Grey]]] = {
@@ -49,6 +53,7 @@ TEXTS: Final[dict[str, Callable[[str], str]]] = {
     "other case": str.upper,
     "a word more": lambda each: f"{each} indeed",
     "a word less": lambda each: each.rpartition(" ")[0],
+    "a header": lambda each: f"Report from ward 7, hospital of the city, 2026: {each}",
 }
 
 
@@ -69,28 +74,52 @@ def near_share(found: Examples, others: Examples) -> float:
     return hits / len(found)
 
 
-def recognised(digits: Grey, texts: Sequence[str]) -> dict[str, float]:
-    """Copies, by what was done to them."""
-    shares = {}
+def pictures(digits: Grey) -> dict[str, float]:
+    """Copies, by what was done to them; and others, which are no copies."""
     original = of_pictures(digits[:COPIES])
-    for name, change in PICTURES.items():
-        shares[f"digits: {name}"] = near_share(of_pictures(map(change, digits[:COPIES])), original)
-    written = of_texts(texts[:COPIES])
-    for name, edit in TEXTS.items():
-        shares[f"texts: {name}"] = near_share(of_texts(map(edit, texts[:COPIES])), written)
-    return shares
-
-
-def mistaken(digits: Grey, texts: Sequence[str]) -> dict[str, float]:
-    """Others, which are no copies."""
-    shares = {}
+    shares = {
+        name: near_share(of_pictures(map(change, digits[:COPIES])), original)
+        for name, change in PICTURES.items()
+    }
     for count in OTHERS:
         one, other = of_pictures(digits[:count]), of_pictures(digits[count : 2 * count])
-        shares[f"digits: {count:,} of {count:,} others"] = near_share(other, one)
-    half = len(texts) // 2
-    one, other = of_texts(texts[:half]), of_texts(texts[half:])
-    shares[f"texts: {half:,} of {half:,} others"] = near_share(other, one)
+        shares[f"{count:,} of {count:,} others"] = near_share(other, one)
     return shares
+
+
+def texts(lines: Sequence[str]) -> dict[str, float]:
+    """Likewise."""
+    written = of_texts(lines[:COPIES])
+    shares = {
+        name: near_share(of_texts(list(map(edit, lines[:COPIES]))), written)
+        for name, edit in TEXTS.items()
+    }
+    half = len(lines) // 2
+    one, other = of_texts(lines[:half]), of_texts(lines[half:])
+    return shares | {f"{half:,} of {half:,} others": near_share(other, one)}
+
+
+def tables(rows: int) -> dict[str, str]:
+    """By each kind of table: after one change and after two how many are recognised, and how many pairs of
+    tables of other people are taken for the same."""
+    rng, found = np.random.default_rng(SEED), {}
+    changes = [
+        *((change,) for change in tables_again.CHANGES),
+        *combinations(tables_again.CHANGES, 2),
+    ]
+    for kind, make in tables_again.KINDS.items():
+        others = [of_rows(table := make(rng, rows)) for _ in range(TABLES)]
+        known = [
+            tables_again.are_same(others[-1], of_rows(tables_again.changed(table, each, rng)))
+            for each in changes
+        ]
+        single, joined = known[: len(tables_again.CHANGES)], combinations(others, 2)
+        mistaken = sum(tables_again.are_same(*pair) for pair in joined)
+        found[kind] = (
+            f"{sum(single)} of {len(single)} after one change, {sum(known) - sum(single)} of"
+            f" {len(known) - len(single)} after two; {mistaken} of {TABLES * (TABLES - 1) // 2} others"
+        )
+    return found
 
 
 def costs() -> dict[str, float]:
@@ -116,20 +145,19 @@ def costs() -> dict[str, float]:
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mnist", type=Path, required=True)
-    parser.add_argument("--texts", type=Path, required=True)
+    parser.add_argument("--mnist", type=Path)
+    parser.add_argument("--texts", type=Path)
+    parser.add_argument("--rows", type=int, nargs="*", default=[300])
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    digits = np.load(options.mnist)["x_train"]
-    digits = digits[np.random.default_rng(SEED).permutation(len(digits))]
-    lines = options.texts.read_text(encoding="utf-8").splitlines()[1:]
-    texts = list(dict.fromkeys(line.rpartition("\t")[2] for line in lines))
-    figures = {
-        "recognised": recognised(digits, texts),
-        "mistaken": mistaken(digits, texts),
-        "sets are joined from": NEAR_SHARE,
-        "core seconds": costs(),
-    }
+    figures: dict[str, object] = {f"tables of {rows:,}": tables(rows) for rows in options.rows}
+    if options.mnist:
+        digits = np.load(options.mnist)["x_train"]
+        figures["digits"] = pictures(digits[np.random.default_rng(SEED).permutation(len(digits))])
+    if options.texts:
+        lines = options.texts.read_text(encoding="utf-8").splitlines()[1:]
+        figures["texts"] = texts(list(dict.fromkeys(line.rpartition("\t")[2] for line in lines)))
+    figures |= {"sets are joined from": NEAR_SHARE, "core seconds": costs()}
     show(figures)
     if options.json:
         print(json.dumps(figures))

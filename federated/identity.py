@@ -5,8 +5,10 @@ Where it holds enough to tell, it also has *keys* and a *signature*, which survi
 
     pictures  other sizes and formats, a grey value changed, JPEG, brightness: signs of 256 random projections
               of 16 x 16 averages, without mean (SimHash: Charikar 2002)
-    texts     words changed here and there: MinHash over runs of five characters (protocol.review.texts)
-    rows      other orders, other number formats, a quarter of the columns changed: numbers at three digits
+    texts     words changed here and there: MinHash over runs of five characters (protocol.review.texts), but
+              those that more than half of the texts hold, as they do a header or a form
+
+federated.tables does the like for rows of tables.
 
 Two examples are near when they share one of four keys, each made of a quarter of what there is to compare,
 and their signatures differ in few bits. Keys are what a table is searched by, so 10^5 examples cost seconds.
@@ -16,8 +18,7 @@ None of it is meant for another machine: names are compared with those that this
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from typing import Final
 
@@ -34,13 +35,12 @@ _BITS: Final = 8 * SIGNATURE_BYTES
 _CONTRAST_MIN: Final = 2.0
 # Heights and widths whose averages are kept: a set of pictures has few, and one row of it is some kilobytes.
 _SIZES: Final = 256
-# A shorter text shares half of its runs with many others.
-_COMPARED_CHARS_MIN: Final = 24
-# Digits of a number that other programs keep: float32 has seven, people write three.
-_DIGITS: Final = 3
-# Where more rows than this agree in three quarters of their columns within one table, those of others would,
-# too. Less than half of what makes two tables one (families.NEAR_SHARE).
-_REPEATED_MAX: Final = 0.02
+# A text with fewer runs of its own shares half of them with many others.
+_COMPARED_RUNS_MIN: Final = 20
+# Texts that are asked what most of them hold, and their characters together: some megabytes, some seconds.
+_SAMPLED: Final = 512
+_SAMPLED_CHARS: Final = 1 << 21
+_SAMPLED_MIN: Final = 16  # fewer texts may be of one matter without any form
 
 
 def of_pictures(images: Iterable[NDArray[np.uint8]]) -> Examples:
@@ -61,13 +61,15 @@ def of_pictures(images: Iterable[NDArray[np.uint8]]) -> Examples:
     return Examples(Kind.PICTURES, tuple(exact), tuple(keys), tuple(map(bytes, signatures)))
 
 
-def of_texts(texts: Iterable[str]) -> Examples:
-    """Of texts: what punctuation, case and blanks change is not compared."""
+def of_texts(texts: Sequence[str]) -> Examples:
+    """Of texts: what punctuation, case and blanks change is not compared, nor what most of them share."""
     exact, keys, signatures = [], [], []
+    common = _common(texts)
     for text in texts:
-        folded = runs.fold(text)
-        exact.append(_hash(b"text", folded.encode("utf-8", "replace")))
-        hashes = runs.hashes_of(text) if len(folded) >= _COMPARED_CHARS_MIN else b""
+        exact.append(_hash(b"text", runs.fold(text).encode("utf-8", "replace")))
+        own = runs.runs_of(text)
+        own = own[~np.isin(own, common, assume_unique=True)]
+        hashes = runs.hashes_of_runs(own) if len(own) >= _COMPARED_RUNS_MIN else b""
         quarter = len(hashes) // (
             4 * KEYS
         )  # a key of fewer hashes is shared by texts that share less
@@ -80,15 +82,16 @@ def of_texts(texts: Iterable[str]) -> Examples:
     return Examples(Kind.TEXTS, tuple(exact), tuple(keys), tuple(signatures))
 
 
-def of_rows(columns: Mapping[str, Sequence[str]]) -> Examples:
-    """Of a table's columns by name, as text; the order of columns and rows is not compared."""
-    folded = sorted((runs.fold(name), name) for name in columns)
-    values = [[f"{key}\0{_value(each)}" for each in columns[name]] for key, name in folded]
-    rows = list(zip(*values, strict=True))
-    exact = tuple(_hash(b"row", "\0".join(row).encode("utf-8", "replace")) for row in rows)
-    keys = tuple(zip(*(_all_but(rows, at) for at in range(KEYS)), strict=True))
-    blank = bytes(SIGNATURE_BYTES)  # a key says it all
-    return Examples(Kind.ROWS, exact, keys, (blank,) * len(rows))
+def _common(texts: Sequence[str]) -> NDArray[np.uint64]:
+    """Runs that most texts hold: a header, a footer, what a form says. Each different text counts once."""
+    different = list(dict.fromkeys(texts))
+    chars = sum(map(len, different))
+    count = min(_SAMPLED, len(different), _SAMPLED_CHARS * len(different) // max(1, chars))
+    if count < _SAMPLED_MIN:
+        return np.empty(0, np.uint64)
+    sampled = different[:: len(different) // count]
+    found, times = np.unique(np.concatenate(list(map(runs.runs_of, sampled))), return_counts=True)
+    return found[times > len(sampled) / 2]
 
 
 def _signs(small: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -121,24 +124,6 @@ def _two_bits_each(hashes: bytes) -> bytes:
     """The last two bits of each of 128 hashes."""
     bits = np.unpackbits(np.frombuffer(hashes, np.uint8)[:, None], axis=1)[:, -2:]
     return np.packbits(bits.reshape(-1)).tobytes()
-
-
-def _value(text: str) -> str:
-    """A number at the digits that any program keeps; anything else folded."""
-    try:
-        number = float(text)
-    except ValueError:
-        return runs.fold(text)
-    return f"{number + 0.0:.{_DIGITS - 1}e}"  # there is a -0.0
-
-
-def _all_but(rows: Sequence[Sequence[str]], quarter: int) -> list[int]:
-    """A key of each row without every fourth column; none where such keys tell rows badly."""
-    rests = ["\0".join(v for at, v in enumerate(row) if at % KEYS != quarter) for row in rows]
-    repeated = sum(count - 1 for count in Counter(rests).values())
-    if repeated > _REPEATED_MAX * len(rows):
-        return [0] * len(rows)
-    return [_key(b"row", quarter, rest.encode("utf-8", "replace")) for rest in rests]
 
 
 def _hash(kind: bytes, content: bytes) -> bytes:

@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from commonground.files import open_file
-from federated.budget.examples import Examples
-from federated.identity import of_pictures, of_rows, of_texts
+from federated.budget.examples import Examples, Rows
+from federated.identity import of_pictures, of_texts
+from federated.tables import of_rows
 from protocol.depth import load_json
 from protocol.errors import ConfigError
 
@@ -55,18 +56,18 @@ def digest_of(path: Path) -> bytes:
     return hashlib.sha256(_TAG + json.dumps(names).encode() + b"".join(each)).digest()
 
 
-def examples_of(path: Path) -> list[Examples]:
+def examples_of(path: Path) -> list[Examples | Rows]:
     """The names of all examples, by each kind of thing that they consist of. Raises ConfigError."""
     table = table_of(path)
     columns = dict(_columns(table))
-    found = []
+    found: list[Examples | Rows] = []
     files = columns.pop(FILE, ())
     if files:
         found.append(of_pictures(_grey(table.parent / name) for name in files))
     texts = [name for name, values in columns.items() if _is_text(values)]
     if texts:
         found.append(
-            of_texts("\n".join(line) for line in zip(*map(columns.pop, texts), strict=True))
+            of_texts(["\n".join(line) for line in zip(*map(columns.pop, texts), strict=True)])
         )
     if len(columns) > 1 or (columns and not found):
         found.append(of_rows(columns))

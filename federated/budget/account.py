@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from federated.budget.examples import Examples
+from federated.budget.examples import Examples, Rows
 from federated.budget.families import Families
 from federated.budget.signed import Restored, SignedRound
 from federated.budget.terms import Accountant, Claim, Held, Limit, Release, Spent, Standing, Towards
@@ -51,7 +51,7 @@ class Budget(Families):
     def reserve(
         self,
         commitment: bytes,
-        examples: Sequence[Examples],
+        examples: Sequence[Examples | Rows],
         limit: Limit,
         claim: Claim,
         *,

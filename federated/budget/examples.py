@@ -5,7 +5,6 @@ Nothing heavy is imported here: the node's own page reads budgets.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -17,7 +16,9 @@ NOT_TOLD: Final = (0,) * KEYS  # keys of an example that holds too little to tel
 # Of 256 bits. Pictures: a copy as JPEG of quality 75 differs in 3 on average, one grey value in none; of
 # 30,000 other digits one in a hundred has one so near (docs/adr/0053). Texts: those that share 70 % of their
 # runs in 38.
-_BITS_APART_MAX: Final = {"pictures": 8, "texts": 38, "rows": 0}
+_BITS_APART_MAX: Final = {"pictures": 8, "texts": 38}
+
+KEY_LAST: Final = (1 << 63) - 1  # the largest that an SQLite integer holds
 
 
 class Kind(StrEnum):
@@ -25,12 +26,11 @@ class Kind(StrEnum):
 
     PICTURES = "pictures"
     TEXTS = "texts"
-    ROWS = "rows"
 
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """n examples of one data set."""
+    """n pictures or texts of one data set."""
 
     kind: Kind
     exact: tuple[bytes, ...]  # (n,) 32 bytes: the same content, whatever the file
@@ -51,7 +51,20 @@ def are_near(kind: Kind, one: bytes, other: bytes) -> bool:
     return apart <= _BITS_APART_MAX[kind]
 
 
-def exact_only(kind: Kind, exact: Sequence[bytes]) -> Examples:
-    """Of examples that only the same content is told of."""
-    blank = bytes(SIGNATURE_BYTES)
-    return Examples(kind, tuple(exact), (NOT_TOLD,) * len(exact), (blank,) * len(exact))
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """Rows of a table by what they hold in some of its columns: those of their keys up to a last one."""
+
+    keys: tuple[int, ...]  # each of one row; ascending
+    last: int  # KEY_LAST where all are kept
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """n rows of a table (federated.tables)."""
+
+    count: int
+    sketches: tuple[Sketch, ...]
+
+    def __len__(self) -> int:
+        return self.count

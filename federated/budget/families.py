@@ -2,7 +2,8 @@
 
 One picture or text that is the same joins two sets of data. What is only near, what occurs twice in its own
 set or holds too little to name anybody, and lines of a table, join them where they are one in twenty of
-either: a few of ten thousand digits look like others' by chance.
+either: a few of ten thousand digits look like others' by chance. Lines of a table are compared by sketches,
+of a few columns each: one of either table has to hold so many of the same.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from federated.budget.examples import NOT_TOLD, Examples, Kind, are_near
+from federated.budget.examples import NOT_TOLD, Examples, Rows, Sketch, are_near
 from federated.budget.file import BudgetFile
 from federated.budget.terms import ALONE_TIMES, Held, Limit, default_delta
 from protocol.errors import StateError
 from protocol.limits import PPM, SALT_BYTES
 
 NEAR_SHARE: Final = 0.05
+# Fewer lines than these meet by luck, so many sketches are compared. All of a shorter table.
+_LINES_MIN: Final = 8
 
 _KNOWN: Final = "SELECT family FROM data WHERE commitment = ? AND family IS NOT NULL"
 
@@ -39,7 +42,7 @@ class Families(BudgetFile):
         with self._transaction(keep=False):
             return bool(self._run(_KNOWN, commitment))
 
-    def _take(self, commitment: bytes, examples: Sequence[Examples], limit: Limit) -> int:
+    def _take(self, commitment: bytes, examples: Sequence[Examples | Rows], limit: Limit) -> int:
         """The family of this data, which joins those that it shares examples with, under a limit that is
         no higher than theirs. Raises StateError where it would be."""
         families = self._related(commitment, examples)
@@ -60,7 +63,10 @@ class Families(BudgetFile):
                 *(commitment, family, count),
             )
             for each in examples:
-                self._remember(commitment, each)
+                if isinstance(each, Rows):
+                    self._remember_rows(commitment, each)
+                else:
+                    self._remember(commitment, each)
         return family
 
     def _remember(self, commitment: bytes, examples: Examples) -> None:
@@ -82,12 +88,27 @@ class Families(BudgetFile):
             ),
         )
 
-    def _related(self, commitment: bytes, examples: Sequence[Examples]) -> list[int]:
+    def _remember_rows(self, commitment: bytes, rows: Rows) -> None:
+        keys: list[tuple[int, int]] = []
+        for sketch in rows.sketches:
+            number = self._run(
+                "INSERT INTO sketches (commitment, count, last) VALUES (?, ?, ?) RETURNING id",
+                *(commitment, len(sketch.keys), sketch.last),
+            )[0][0]
+            keys.extend((key, number) for key in sketch.keys)
+        self._connection.executemany("INSERT INTO rows VALUES (?, ?)", sorted(keys))
+
+    def _related(self, commitment: bytes, examples: Sequence[Examples | Rows]) -> list[int]:
         """Families that the data belongs to, or shares examples with; the oldest first."""
         known = self._run(_KNOWN, commitment)
         if known:  # whatever came after it has joined it then
             return [int(known[0][0])]
-        others = set().union(*map(self._resembling, examples))
+        others = set().union(
+            *(
+                self._sharing_rows(each) if isinstance(each, Rows) else self._resembling(each)
+                for each in examples
+            )
+        )
         families = {
             self._run("SELECT family FROM data WHERE commitment = ?", each)[0][0] for each in others
         }
@@ -103,15 +124,24 @@ class Families(BudgetFile):
         )
         for at, commitment, is_repeated in rows:
             is_telling = not is_repeated and repeats[examples.exact[at]] == 1
-            if examples.kind is Kind.ROWS:
-                if is_telling:
-                    found[commitment].add(at)
-                continue
             found[commitment].add(at)
             if is_telling and examples.keys[at] != NOT_TOLD:
                 certain.add(commitment)
         return certain | {
             each for each, places in found.items() if self._is_part(each, len(places), examples)
+        }
+
+    def _sharing_rows(self, rows: Rows) -> set[bytes]:
+        """Data with a sketch that enough keys of one of these are in."""
+        found = self._matches(
+            ((key, at) for at, each in enumerate(rows.sketches) for key in each.keys),
+            "SELECT place, commitment, met, count, last FROM (SELECT place, sketch, count(*) AS met"
+            " FROM asked JOIN rows ON key = what GROUP BY place, sketch) JOIN sketches ON id = sketch",
+        )
+        return {
+            commitment
+            for at, commitment, met, count, last in found
+            if are_one(rows.sketches[at], count, last, met)
         }
 
     def _near(self, examples: Examples) -> defaultdict[bytes, set[int]]:
@@ -129,7 +159,7 @@ class Families(BudgetFile):
 
     def _matches(
         self, asked: Iterable[tuple[bytes | int, int]], sql: str, *arguments: object
-    ) -> Iterator[tuple[int, bytes, Any]]:
+    ) -> Iterator[tuple[Any, ...]]:
         """What a query finds of many names, each with its place: one query, not one for each."""
         self._run("CREATE TEMP TABLE asked (what, place)")
         self._connection.executemany("INSERT INTO asked VALUES (?, ?)", sorted(asked))
@@ -184,3 +214,11 @@ class Families(BudgetFile):
                 "`commonhold federated budget` lists what it knows",
             )
         return int(rows[0][0])
+
+
+def are_one(sketch: Sketch, count: int, last: int, met: int) -> bool:
+    """Whether a sketch and another one, of so many keys up to a last one, are of the same lines, where so
+    many keys are in both."""
+    # Keys of the shorter table that both would have kept.
+    size = min(len(sketch.keys) / sketch.last, count / last) * min(sketch.last, last)
+    return met >= max(NEAR_SHARE * size, min(_LINES_MIN, size))

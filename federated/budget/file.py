@@ -18,7 +18,7 @@ from protocol.errors import ConfigError, StoreError
 # Another process holds the file as long as one accounting takes, at most some seconds.
 BUSY_SECONDS: Final = 30.0
 
-_VERSION: Final = 2  # of the tables
+_VERSION: Final = 3  # of the tables
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS families (   -- of data that shares a limit
     id INTEGER PRIMARY KEY,
@@ -43,6 +43,17 @@ CREATE TABLE IF NOT EXISTS likeness (   -- by what small changes leave
     commitment BLOB NOT NULL REFERENCES data,
     signature BLOB NOT NULL,
     PRIMARY KEY (key, kind, commitment)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sketches (   -- of tables: their rows by some of their columns
+    id INTEGER PRIMARY KEY,
+    commitment BLOB NOT NULL REFERENCES data,
+    count INTEGER NOT NULL,             -- of its keys
+    last INTEGER NOT NULL               -- no key is above it
+);
+CREATE TABLE IF NOT EXISTS rows (
+    key INTEGER NOT NULL,
+    sketch INTEGER NOT NULL REFERENCES sketches,
+    PRIMARY KEY (key, sketch)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS reservations (
     commitment BLOB NOT NULL REFERENCES data,

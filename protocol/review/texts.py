@@ -41,7 +41,16 @@ _LEFT_OUT: Final = re.compile(f"[{UNSEEN.inside}\u0300-\u036f]")
 
 def hashes_of(text: str) -> bytes:
     """HASHES bytes; empty where the text is shorter than one run."""
-    runs = _runs(fold(text[:COMPARED_CHARS_MAX]))
+    return hashes_of_runs(runs_of(text))
+
+
+def runs_of(text: str) -> NDArray[np.uint64]:
+    """A number for each different run of a text, in ascending order."""
+    return _runs(fold(text[:COMPARED_CHARS_MAX]))
+
+
+def hashes_of_runs(runs: NDArray[np.uint64]) -> bytes:
+    """HASHES bytes; empty where there is no run."""
     if not len(runs):
         return b""
     least = np.full(HASHES, np.iinfo(np.uint64).max, dtype=np.uint64)
@@ -49,7 +58,7 @@ def hashes_of(text: str) -> bytes:
         # Modulo 2^64, as unsigned integers are.
         permuted = runs[start : start + _BLOCK, None] * _FACTORS + _TERMS
         least = np.minimum(least, permuted.min(axis=0))
-    return (_mixed(least) & np.uint64(0xFF)).astype(np.uint8).tobytes()
+    return (mixed(least) & np.uint64(0xFF)).astype(np.uint8).tobytes()
 
 
 def fold(text: str) -> str:
@@ -72,16 +81,16 @@ def _runs(text: str) -> NDArray[np.uint64]:
         return np.empty(0, dtype=np.uint64)
     runs = np.zeros(count, dtype=np.uint64)
     for place in range(RUN_CHARS):
-        runs = _mixed(runs + codes[place : place + count])
+        runs = mixed(runs + codes[place : place + count])
     return np.unique(runs)
 
 
-def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """The finaliser of SplitMix64 (Steele, Lea, Flood 2014), one to one on 64 bits."""
-    mixed = values + np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
+    found = values + np.uint64(0x9E3779B97F4A7C15)
+    found = (found ^ (found >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    found = (found ^ (found >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return found ^ (found >> np.uint64(31))
 
 
 def _numbers(what: str) -> NDArray[np.uint64]:

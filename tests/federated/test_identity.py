@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,11 @@ from PIL import Image
 
 from commonhold.digits import load_digits
 from federated.budget import Budget, Limit, Standing
-from federated.identity import of_rows, of_texts
+from federated.identity import of_texts
 from federated.recognising import digest_of, examples_of, table_of
+from federated.tables import of_rows
 from protocol.errors import ConfigError
+from tests import tables_again
 from tests.budget_lab import ONE, OTHER, claim, open_flat
 
 COUNT = 60
@@ -174,6 +177,42 @@ def test_texts_are_known_after_small_changes(tmp_path: Path) -> None:
         assert related(tmp_path, one, other) == 1, name
 
 
+HEADER = "Report from ward 7, hospital of the city, 2026: "
+FORM = "The patient was admitted on day {} with {} and left after {} days in good condition."
+
+
+def test_what_most_texts_share_hides_nothing(tmp_path: Path) -> None:
+    before = [{"text": text(seed), "label": "a"} for seed in range(COUNT)]
+    one = table(tmp_path / "one.csv", before)
+    changes: dict[str, Callable[[str], str]] = {
+        "header": lambda old: HEADER + old,
+        "footer": lambda old: f"{old}. With kind regards, the team of the ward",
+        "both": lambda old: f"{HEADER}{old} Printed on 28 November 2026.",
+    }
+    for name, change in changes.items():
+        after = [line | {"text": change(line["text"])} for line in before]
+        (tmp_path / "budget.db").unlink(missing_ok=True)
+        assert related(tmp_path, one, table(tmp_path / f"{name}.csv", after)) == 1, name
+    others = [line | {"text": HEADER + text(1_000 + at)} for at, line in enumerate(before)]
+    (tmp_path / "budget.db").unlink()
+    headed = table(tmp_path / "header.csv", [{"text": HEADER + text(at)} for at in range(COUNT)])
+    assert related(tmp_path, headed, table(tmp_path / "others.csv", others)) == 0
+
+
+def test_a_form_makes_no_two_people_one(tmp_path: Path) -> None:
+    """Two wards with one form: what it says beside the blanks is nobody's, filled in alike or not."""
+    one, other = (
+        [{"text": FORM.format(start + at, text(start + at, 6), at % 9)} for at in range(COUNT)]
+        + [{"text": FORM.format(1, "flu", 3)}]
+        for start in (0, 500)
+    )
+    first = table(tmp_path / "one.csv", one)
+    assert related(tmp_path, first, table(tmp_path / "two.csv", other)) == 0
+    bare = [{"text": line["text"].removeprefix("The patient was admitted")} for line in one]
+    (tmp_path / "budget.db").unlink()
+    assert related(tmp_path, first, table(tmp_path / "bare.csv", bare)) == 1
+
+
 def test_other_texts_are_others(tmp_path: Path) -> None:
     """One short text in common names nobody, a long one does."""
     one = [{"text": text(seed), "label": "a"} for seed in range(COUNT)] + [
@@ -241,11 +280,86 @@ def test_a_table_of_few_answers_joins_nothing_by_chance(tmp_path: Path) -> None:
     assert related(tmp_path, one, other) == 0
 
 
-def test_columns_that_tell_badly_give_no_keys() -> None:
-    rows = [str(at % 3) for at in range(100)]
-    found = of_rows({"a": rows, "b": rows, "c": rows, "d": [str(at) for at in range(100)]})
-    told = np.array(found.keys).any(axis=0)
-    assert told.tolist() == [True, True, True, False], "without d nobody is told from others"
+# Tables that tell enough for two changes at once.
+TOLD = ("8 measurements", "census, 8 columns", "40 frequencies")
+# Each change alone, and each with the next one.
+NAMES = list(tables_again.CHANGES)
+PAIRS = [(name,) for name in NAMES] + list(zip(NAMES, NAMES[1:] + NAMES[:1], strict=True))
+
+
+@pytest.mark.parametrize("kind", TOLD)
+def test_a_table_is_known_after_any_two_changes(kind: str) -> None:
+    rng = np.random.default_rng(3)
+    before = tables_again.KINDS[kind](rng, 200)
+    known = of_rows(before)
+    missed = [
+        names
+        for names in PAIRS
+        if not tables_again.are_same(known, of_rows(tables_again.changed(before, names, rng)))
+    ]
+    assert not missed
+
+
+@pytest.mark.parametrize("kind", tables_again.KINDS)
+@pytest.mark.parametrize("rows", [60, 300])
+def test_a_table_of_other_people_is_another(kind: str, rows: int) -> None:
+    """The same columns and the same distributions, and also more or fewer rows."""
+    rng = np.random.default_rng(4)
+    tables = [
+        of_rows(tables_again.KINDS[kind](rng, count)) for count in (rows, rows, rows, 4 * rows)
+    ]
+    assert not any(tables_again.are_same(*pair) for pair in combinations(tables, 2))
+
+
+@pytest.mark.parametrize("change", ["an id", "a constant column", "renamed, moved"])
+@pytest.mark.parametrize("kind", ["a few answers", "many answers"])
+def test_a_table_that_tells_nothing_is_known_as_a_whole(kind: str, change: str) -> None:
+    rng = np.random.default_rng(5)
+    before = tables_again.KINDS[kind](rng, 400)
+    after = of_rows(tables_again.changed(before, [change], rng))
+    assert tables_again.are_same(of_rows(before), after)
+
+
+def test_a_budget_knows_a_table_that_was_exported_again(tmp_path: Path) -> None:
+    """In its own file, beside other tables; a piece of it among other people's rows, too."""
+    rng = np.random.default_rng(6)
+    make = tables_again.KINDS["census, 8 columns"]
+    first, other = make(rng, 200), make(rng, 200)
+    again = tables_again.changed(first, ["an id", "columns dropped"], rng)
+    mixed = {name: other[name] + first[name][:20] for name in first}
+    standings = []
+    with open_flat(tmp_path / "budget.db") as budget:
+        for number, columns in enumerate((first, make(rng, 300), again, mixed)):
+            lines = [
+                dict(zip(columns, line, strict=True))
+                for line in zip(*columns.values(), strict=True)
+            ]
+            path = table(tmp_path / f"{number}.csv", lines)
+            standings.append(join(budget, bytes([number]) * 32, path).related)
+    assert standings == [0, 0, 1, 2]
+
+
+def test_what_numbers_rows_or_is_the_same_in_all_tells_nothing() -> None:
+    """Others' rows are numbered, too."""
+    numbers = [str(at) for at in range(300)]
+    same = {"id": numbers, "code": [f"P-{each:0>4}" for each in numbers], "site": ["a"] * 300}
+    assert of_rows(same).sketches == ()
+    drawn = np.random.default_rng(7).integers(0, 10**6, (3, 300))
+    assert of_rows(dict(zip("abc", drawn.astype(str).tolist(), strict=True))).sketches
+
+
+def test_groups_that_are_as_large_on_purpose_are_no_table_as_a_whole() -> None:
+    """Forty kinds, ten of each, may be anybody's."""
+    assert of_rows({"kind": [f"k{at % 40}" for at in range(400)]}).sketches == ()
+
+
+@pytest.mark.parametrize(
+    "values", [[], [""], ["1"], ["nan", "inf"], ["9" * 400, "-0", "0001-01-01"]]
+)
+def test_any_column_has_names(values: list[str]) -> None:
+    """What is empty, no number or no day is no reason to stop."""
+    found = of_rows({"a": values, "b": values[::-1]})
+    assert (len(found), found.sketches) == (len(values), ())
 
 
 # ---- what cannot be read ----
