@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from rich.table import Table
 
@@ -274,6 +274,8 @@ def statement_tables(data: dict[str, Any]) -> list[Table | str]:
     if lines:
         title = "What you earned, and why"
         shown = [table(title, ["epoch", "amount", "asset", "why"], lines)]
+        if not any(each["amount"] for each in data["lines"]):
+            shown.append(_UNPAID)
     if balances:
         shown.append(table("Where it is", ["asset", *_COLUMNS], balances))
     if "items" not in data:  # which has them, too
@@ -306,6 +308,7 @@ def _nothing(data: dict[str, Any]) -> str:
     return f"Nothing earned yet. Epochs are paid when they close; {so_far}."
 
 
+_UNPAID: Final = "None of this was paid. `commonhold node statement --items` says what was decided of each item, and why."
 _COLUMNS = ("earned", "published", "claimed", "claimable")
 
 

@@ -1,22 +1,17 @@
-"""A first dataset, in eight commands: each line of docs/coordinator.md is run as it stands there.
-
-The friend answers in the page, as a browser without JavaScript would: one form for each text, then the seal.
-"""
+"""A first dataset, in eight commands: each line of docs/coordinator.md is run as it stands there."""
 
 from __future__ import annotations
 
 import csv
 import json
 import random
-import re
 import time
-from html import unescape
 from pathlib import Path
 from typing import Final
 
-import httpx
 import pytest
 
+from tests.friend import Friend
 from tests.integration.test_readme import LINE_S, Reader, commands_in, reader
 
 DOCS: Final = Path(__file__).parents[2] / "docs" / "coordinator.md"
@@ -46,53 +41,6 @@ def write_texts(path: Path) -> dict[str, str]:
     return found
 
 
-class Friend:
-    """Somebody at the review page, without JavaScript."""
-
-    def __init__(self, address: str, labels: dict[str, str]) -> None:
-        self.labels = labels
-        self.base = address.partition("?")[0]
-        self.client = httpx.Client(follow_redirects=True, timeout=30)
-        self.client.headers["origin"] = "/".join(address.split("/")[:3])
-        self.client.get(address).raise_for_status()
-
-    def review(self) -> None:
-        """Waits until all texts are here, answers them, looks at the answers, and seals them."""
-        [where] = self._until(r'href="[^"]*item/(texts/\d+)/\d+"', at_least=1)
-        for path in self._until(r'<li><a href="/\w+/(item/[^"]+)"', f"answers/{where}", ROWS):
-            self._answer(path)
-        answers = self._page(f"answers/{where}")
-        assert "no answer yet" not in answers
-        form = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', answers))
-        sealed = self.client.post(f"{self.base}answers/{where}", data=form | {"sure": "yes"})
-        assert sealed.status_code == 200, sealed.text
-
-    def _answer(self, path: str) -> None:
-        page = self._page(path)
-        text = unescape(
-            re.findall(r'class="prose" dir="auto"[^>]*>([^<]*)</p>\s*</section>', page)[0]
-        )
-        label = re.findall(rf'value="(\d+)"[^>]*>\s*<bdi>{self.labels[text]}</bdi>', page)[0]
-        form = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page)
-        said = dict(form) | {"said": label}
-        if 'name="relation"' in page:
-            said["relation"] = "independent"
-        assert self.client.post(self.base + path, data=said).status_code == 200
-
-    def _page(self, path: str = "") -> str:
-        answer = self.client.get(self.base + path)
-        answer.raise_for_status()
-        return answer.text
-
-    def _until(self, pattern: str, page: str = "", at_least: int = 1) -> list[str]:
-        """What a page has of something, once it has enough: content comes from the author's node."""
-        deadline = time.monotonic() + LINE_S
-        while len(found := list(dict.fromkeys(re.findall(pattern, self._page(page))))) < at_least:
-            assert time.monotonic() < deadline, self._page(page)
-            time.sleep(0.2)
-        return found
-
-
 def until_decided(someone: Reader) -> int:
     """Waits for the round's verdicts; gives how many items are accepted."""
     deadline = time.monotonic() + LINE_S
@@ -114,7 +62,7 @@ def test_a_table_becomes_a_dataset_in_eight_commands(tmp_path: Path) -> None:
         for line in [". .venv/bin/activate", *lines[1:-1]]:
             someone.type(line)
         friend = Friend(someone.ready[-1]["page"], labels)
-        friend.review()
+        friend.review("texts", ROWS)
         assert until_decided(someone) == ROWS
         said = someone.type(lines[-1])
         someone.stop()
