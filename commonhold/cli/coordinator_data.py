@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from commonground.counting import plural
+from commonground.installing import how_to_install
 from commonhold.cli.options import AnswersShown, ConsentTo, ExportAs, HomeOption
 from commonhold.cli.output import JsonFlag, emit, guarded, progress, table
 from coordinator.config import Home
@@ -71,7 +72,7 @@ def export(
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"an export needs the package {error.name}",
-            "pip install 'commonhold[coordinator,export]'",
+            how_to_install("coordinator,export"),
         ) from error
     from commonground.dataset.splits import SplitTerms
     from coordinator.dataset.snapshots import scope_of
