@@ -308,7 +308,10 @@ def _nothing(data: dict[str, Any]) -> str:
     return f"Nothing earned yet. Epochs are paid when they close; {so_far}."
 
 
-_UNPAID: Final = "None of this was paid. `commonhold node statement --items` says what was decided of each item, and why."
+_UNPAID: Final = (
+    "None of this was paid."
+    " `commonhold node statement --items` says what was decided of each item, and why."
+)
 _COLUMNS = ("earned", "published", "claimed", "claimable")
 
 

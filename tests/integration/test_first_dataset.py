@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+import re
 import time
 from pathlib import Path
 from typing import Final
@@ -65,6 +66,13 @@ def test_a_table_becomes_a_dataset_in_eight_commands(tmp_path: Path) -> None:
         friend.review("texts", ROWS)
         assert until_decided(someone) == ROWS
         said = someone.type(lines[-1])
+        sale = re.search(r"next: (commonhold coordinator licence --snapshot \w+)", said)
+        assert sale, said
+        sold = someone.type(
+            f"{sale[1]} --id first --licensee Northwind --terms CC-BY-4.0 --asset eth --price 5 --dir ./net"
+        )
+        assert "licence first is logged" in sold
+        assert "eth" in someone.type("commonhold coordinator licences --dir ./net")
         someone.stop()
     [written] = tmp_path.glob("**/csv/*.csv")
     with written.open(newline="", encoding="utf-8") as file:
