@@ -49,7 +49,7 @@ def campaign_new(
     except FileExistsError:
         raise ConfigError(f"{file} is there already", "name another file") from None
     except OSError as error:
-        raise ConfigError(f"cannot write {file}: {error.strerror}", "name another file") from error
+        raise ConfigError(f"cannot write {file}: {error.strerror}", "name another file, in a folder that is there") from error
     say(
         f"{file} is written: edit it, then `commonhold coordinator campaign check {file}`,"
         " with --dir where your coordinator is not in ./coordinator: it says what the campaign would"
