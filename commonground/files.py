@@ -38,7 +38,7 @@ def private_directory(path: Path) -> None:
 
 
 def private_parents(path: Path) -> None:
-    """Makes the folders that lead to a path and are not there, each for its owner alone; no other is touched."""
+    """Makes the folders that lead to a path and are not there, each for its owner alone."""
     for each in reversed([each for each in path.parents if not each.exists()]):
         each.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
 

@@ -252,12 +252,12 @@ def test_imported_payments_reach_their_licence_or_the_network_with_a_warning(
     deploy(lab.net)
     told: list[str] = []
     chain: Any = PaidChain(lab.net.state)
-    assert read_chain(lab.operator, chain, told.append) == 2
+    assert read_chain(lab.operator, chain, told.append).deposits == 2
     assert [each.paid for each in licences(lab.net.state)] == ["700"]
     assert lab.net.state.received[bytes(20)] == 1_400
     assert "no licence 'nothwind-1'" in told[0] and "01" * 32 in told[0]
     assert len(told) == 2  # the other says how many came in
-    assert read_chain(lab.operator, chain, told.append) == 0
+    assert read_chain(lab.operator, chain, told.append).deposits == 0
 
 
 def test_a_campaign_says_what_a_withdrawal_costs() -> None:
