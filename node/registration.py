@@ -25,7 +25,10 @@ from protocol.text import quoted
 from protos.gen import records_pb2 as pb
 
 FIRST_SERIAL: Final = 1
-ASK_FOR_INVITATION: Final = "ask the operator, or a member whose work is known, for an invitation, then `commonhold node register -`"
+ASK_FOR_INVITATION: Final = (
+    "ask the operator, or a member whose work is known, for an invitation, then"
+    " `commonhold node register -`"
+)
 # Where nobody has read the policy yet, but for what the refusal says of it.
 ASK_AGAIN: Final = (
     "do what that says, then `commonhold node register`; or with a link that holds an invitation,"

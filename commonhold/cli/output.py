@@ -217,8 +217,8 @@ def confirm(question: str) -> bool:
 
 
 def require_agreed(question: str, why: str) -> None:
-    """Goes on where the person at the terminal agrees. Raises Exit where they do not, and ConfigError that says
-    `why` somebody has to, where nobody is there."""
+    """Goes on where the person at the terminal agrees. Raises Exit where they do not, and where nobody is
+    there ConfigError, which says `why` somebody has to agree."""
     if not sys.stdin.isatty():
         raise ConfigError(f"{why}, and there is no terminal to ask at", "add --yes if you mean it")
     if not confirm(question):
@@ -253,7 +253,12 @@ def _encode(value: object) -> str:
 
 def table(title: str, columns: list[str], rows: list[list[object]]) -> Table:
     """A plain table; numbers are right-aligned."""
-    made = Table(title=letters(title, "table.title"), title_justify="left", header_style="bold")
+    made = Table(
+        title=letters(title, "table.title"),
+        title_justify="left",
+        header_style="bold",
+        show_header=any(columns),  # a list of names with values has none
+    )
     for position, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[position], int | float) for row in rows)
         made.add_column(letters(column), justify="right" if numeric else "left")

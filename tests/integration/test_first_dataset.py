@@ -59,7 +59,7 @@ def test_a_table_becomes_a_dataset_in_eight_commands(tmp_path: Path) -> None:
     assert len(lines) <= COMMANDS_MAX
     assert lines[0].startswith("pip install")
     with reader(tmp_path) as someone:
-        labels = write_texts(tmp_path / "sms.tsv")
+        labels: dict[str | bytes, str] = {**write_texts(tmp_path / "sms.tsv")}
         for line in [". .venv/bin/activate", *lines[1:-1]]:
             someone.type(line)
         friend = Friend(someone.ready[-1]["page"], labels)

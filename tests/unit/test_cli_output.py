@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from commonhold.cli.node import app
-from commonhold.cli.output import COLUMNS_VARIABLE, ask, confirm, require_agreed
+from commonhold.cli.output import COLUMNS_VARIABLE, ask, confirm, require_agreed, table
 from protocol.errors import ConfigError
 
 LONG = "x" * 200
@@ -71,6 +71,11 @@ def test_nobody_at_the_terminal_is_wrong_use_and_no_silent_end(
     with pytest.raises(ConfigError, match=re.escape(says)) as refused:
         asks()
     assert refused.value.advice
+
+
+@pytest.mark.parametrize(("columns", "head"), [(["", ""], False), (["name", ""], True)])
+def test_a_table_has_a_head_only_where_a_column_has_a_name(columns: list[str], head: bool) -> None:
+    assert table("T", columns, [["a", 1]]).show_header is head
 
 
 def test_what_is_piped_in_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
