@@ -29,10 +29,10 @@ COMMANDS_MAX: Final = 8
 pytestmark = pytest.mark.timeout(600)
 
 
-def write_texts(path: Path) -> dict[str, str]:
+def write_texts(path: Path) -> dict[str | bytes, str]:
     """Gives the label of each of 200 different texts."""
     rng = random.Random(9)
-    found: dict[str, str] = {}
+    found: dict[str | bytes, str] = {}
     while len(found) < ROWS:
         label = "spam" if len(found) % 5 == 0 else "ham"
         words = (OFFERS if label == "spam" else TALK).split()
@@ -59,7 +59,7 @@ def test_a_table_becomes_a_dataset_in_eight_commands(tmp_path: Path) -> None:
     assert len(lines) <= COMMANDS_MAX
     assert lines[0].startswith("pip install")
     with reader(tmp_path) as someone:
-        labels: dict[str | bytes, str] = {**write_texts(tmp_path / "sms.tsv")}
+        labels = write_texts(tmp_path / "sms.tsv")
         for line in [". .venv/bin/activate", *lines[1:-1]]:
             someone.type(line)
         friend = Friend(someone.ready[-1]["page"], labels)
