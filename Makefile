@@ -39,11 +39,17 @@ PEER_MODULES := tests/javascript/node_modules/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-federated coverage coverage-protocol explore mutants check types format protos \
+.PHONY: help install install-federated demo test test-federated coverage coverage-protocol explore mutants check types format protos \
     lock sbom audit javascript contracts-test contracts-test-deep contracts-build slither halmos accounting simulation round-trip bench clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
+
+install: $(STAMP) ## Make the environment .venv, with every command but training
+	@echo "made: . $(VENV)/bin/activate"
+
+install-federated: $(STAMP) $(TRAINING_STAMP) ## Make the one for training beside it, too (.venv-federated)
+	@echo "made: . $(VENV)/bin/activate"
 
 demo: $(STAMP) $(TRAINING_STAMP) ## Run the whole product on this machine (writes demo-summary.json)
 	$(BIN)/commonhold demo

@@ -32,8 +32,15 @@ _CHUNK_BYTES: Final = 1024 * 1024
 
 def private_directory(path: Path) -> None:
     """Makes a directory that its owner alone can enter, or makes one that is there so."""
-    path.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+    private_parents(path)
+    path.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
     path.chmod(DIRECTORY_MODE)  # mkdir leaves the mode of a directory that was there
+
+
+def private_parents(path: Path) -> None:
+    """Makes the folders that lead to a path and are not there, each for its owner alone."""
+    for each in reversed([each for each in path.parents if not each.exists()]):
+        each.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
 
 
 def open_file(path: Path) -> BinaryIO:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from commonground.counting import plural
 from protocol.committee import needed_of
 from protocol.identity import name_of
 from protocol.jobs import Job
@@ -72,14 +73,15 @@ def _summary(state: State, job: Job) -> JobSummary:
 def step_of(state: State, job: Job) -> str:
     """How far the round that runs has come; empty where none does."""
     if job.status is JobStatus.OPEN:
-        return f"{state.partners.count(job.terms.id)} of {len(job.terms.partners)} partners joined"
+        invited = plural(len(job.terms.partners), "partner")
+        return f"{state.partners.count(job.terms.id)} of {invited} joined"
     if job.status is not JobStatus.TRAINING:
         return ""
     if job.round_set is None:
         signed = state.updates.count(job.terms.id)
-        return f"{signed} of {len(job.candidates)} updates signed"
+        return f"{signed} of {plural(len(job.candidates), 'update')} signed"
     opened = len(opened_by(state, job.terms.id))
     return (
-        f"{len(job.round_set.partners)} updates in the sum, which {opened} of the"
+        f"{plural(len(job.round_set.partners), 'update')} in the sum, which {opened} of the"
         f" {needed_of(len(job.committee))} needed have opened"
     )

@@ -27,6 +27,7 @@ from commonground.files import (
     new_file,
     part_of,
     private_directory,
+    private_parents,
     sync_directory,
     write_new,
 )
@@ -116,6 +117,7 @@ def _new_folder(target: Path) -> Iterator[Path]:
     if target.exists():
         raise ConfigError(f"{target} is there already", "give each backup a name of its own")
     try:
+        private_parents(target)
         for left in target.parent.iterdir():
             if left.name.startswith(f"{target.name}.") and left.name.endswith(".part"):
                 shutil.rmtree(left)

@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from commonground.files import new_file, sync_directory
+from commonground.installing import how_to_install
 from commonground.locks import alone, is_held
 from protocol.errors import ConfigError, StoreError
 
@@ -108,7 +109,7 @@ def open_engine(url: str) -> sa.Engine:
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"a ledger in {dialect} needs the package {error.name}",
-            f"pip install 'commonhold[{dialect}]'",
+            how_to_install(f"coordinator,{dialect}"),
         ) from error
     pool = type(engine.pool)
     logging.getLogger(f"{pool.__module__}.{pool.__name__}").addFilter(_is_fault)

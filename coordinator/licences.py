@@ -33,6 +33,11 @@ class LicenceView:
     withdrawn: int  # items and parts of the snapshot, since; or refused by a panel
 
     @property
+    def asset_name(self) -> str:
+        """As `licence --asset` takes it."""
+        return ETH if self.asset == "0x" + ETHER.hex() else self.asset
+
+    @property
     def is_paid(self) -> bool:
         """Whether the whole price came in."""
         return int(self.paid) >= int(self.price)

@@ -5,8 +5,10 @@ undid.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
+from commonground.counting import plural
 from coordinator.chain import OperatorChain
 from coordinator.operator import Operator
 from protocol.errors import Ignore, Reject, StateError
@@ -27,8 +29,19 @@ BLOCKS_MAX: Final = 50_000
 Report = Callable[[str], None]
 
 
-def read_chain(operator: Operator, chain: OperatorChain, report: Report) -> int:
-    """Logs all that is final and not logged yet; gives the number of deposits in it.
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What was logged of the chain."""
+
+    deposits: int = 0  # into the vault
+    bonds: int = 0  # paid in, or added to
+
+    def and_also(self, more: Read) -> Read:
+        return Read(self.deposits + more.deposits, self.bonds + more.bonds)
+
+
+def read_chain(operator: Operator, chain: OperatorChain, report: Report) -> Read:
+    """Logs all that is final and not logged yet; gives how much there was of what people ask about.
 
     Another of the operator's commands may read meanwhile: each block is logged once.
 
@@ -41,21 +54,22 @@ def read_chain(operator: Operator, chain: OperatorChain, report: Report) -> int:
             "name an endpoint of their chain as rpc_url in coordinator.toml, and run this again",
         )
     _rewind(operator, chain, report)
-    deposits, last = 0, chain.final_block()
+    read, last = Read(), chain.final_block()
     while (first := next_block(operator.state)) <= last:
         until = min(last, first + BLOCKS_MAX - 1)
         logs = chain.logs([asset for asset, _ in operator.state.listed.scan()], first, until)
         if not logs and until - first + 1 < BLOCKS_MAX:
             break
         try:
-            deposits += _log(operator, chain, report, (first, until), logs)
+            read = read.and_also(_log(operator, chain, report, (first, until), logs))
         except (Ignore, Reject):
             operator.refresh()
             if next_block(operator.state) == first:
                 raise
-    if deposits:
-        report(f"found {deposits} new deposits; they are shared out when the epoch closes")
-    return deposits
+    if read.deposits:
+        found = plural(read.deposits, "new deposit")
+        report(f"found {found}: shared out when the epoch closes")
+    return read
 
 
 def _log(
@@ -64,7 +78,7 @@ def _log(
     report: Report,
     blocks: tuple[int, int],
     logs: Sequence[pb.ChainLog],
-) -> int:
+) -> Read:
     """One record, of as many of the blocks as fit it. A block's logs stay together."""
     first, last = blocks
     if len(logs) > LOGS_MAX:
@@ -86,7 +100,11 @@ def _log(
         logs=pb.Batch(root=batch_root(leaves), count=len(leaves)),
     )
     operator.append("chain", body, leaves)
-    return sum(_deposit_of(state, log) is not None for log in logs)
+    found = [_event_of(state, log) for log in logs]
+    return Read(
+        sum(isinstance(each, events.Deposited) for each in found),
+        sum(isinstance(each, events.Bonded) for each in found),
+    )
 
 
 def _rewind(operator: Operator, chain: OperatorChain, report: Report) -> None:
@@ -115,9 +133,8 @@ def _rewind(operator: Operator, chain: OperatorChain, report: Report) -> None:
     operator.append("rewind", body)
 
 
-def _deposit_of(state: State, log: pb.ChainLog) -> events.Deposited | None:
-    event = events.decode(state.deployment, log) if state.deployment is not None else None
-    return event if isinstance(event, events.Deposited) else None
+def _event_of(state: State, log: pb.ChainLog) -> object:
+    return events.decode(state.deployment, log) if state.deployment is not None else None
 
 
 def misdirected(state: State, log: pb.ChainLog) -> str:
@@ -125,8 +142,8 @@ def misdirected(state: State, log: pb.ChainLog) -> str:
 
     Such money is the network's: the log cannot tell whose snapshot the payer meant.
     """
-    paid = _deposit_of(state, log)
-    if paid is None:
+    paid = _event_of(state, log)
+    if not isinstance(paid, events.Deposited):
         return ""
     memo = paid.memo.rstrip(b"\0").decode("utf-8", "replace")
     licence = state.licences.get(memo)

@@ -198,7 +198,7 @@ class _Run:
 
     def read(self) -> None:
         """Brings the log up to the chain's final blocks."""
-        self.imported += read_chain(self.operator, self.chain, self.report)
+        self.imported += read_chain(self.operator, self.chain, self.report).deposits
 
     def follow_witnesses(self) -> None:
         """Those who toss the coin become the witnesses on chain, at a proposal's own pace."""

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from commonground.counting import plural
 from commonground.escaping import in_code, in_markdown
 from federated.questions import CELLS_MAX, Question, parse
 from federated.signed_card import canonical, verify
@@ -143,7 +144,7 @@ def to_markdown(answer: bytes) -> str:
             f"# {in_markdown(its['title'])}",
             "",
             f"Asked: {in_markdown(its['words'])} ({in_code(its['question'])}), of"
-            f" {len(its['partners'])} partners.",
+            f" {plural(len(its['partners']), 'partner')}.",
             "",
             "| What | Answer | With 95 % confidence |",
             "| --- | --- | --- |",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any, Final
 
+from commonground.counting import plural
 from commonground.escaping import in_markdown, in_page
 from protocol.depth import load_json
 from protocol.limits import PPM
@@ -155,6 +156,7 @@ def _well(quality: Mapping[str, Any]) -> Section:
     )
     lines = (
         f"On {quality['held_back']:,} held-back examples; intervals are of 95 % confidence (Wilson)",
+        *_commonest(quality),
         "Time and energy are of one example on one core of the machine that measured, energy by estimate",
         *(
             f"{name}: to leave features out would save nothing here, so their weights are zeros instead"
@@ -188,6 +190,15 @@ def _emptied(files: Sequence[Mapping[str, Any]]) -> list[str]:
         for each in files
         if each["name"] == "pruned" and each["bytes"] >= whole[each["precision"]]
     ]
+
+
+def _commonest(quality: Mapping[str, Any]) -> list[str]:
+    """What no model is needed for, of one that tells labels apart: beside it one sees what it has learned."""
+    if not quality["by_class"]:
+        return []
+    most = max(quality["by_class"], key=lambda each: int(each["examples"]))
+    share = most["examples"] / quality["held_back"]
+    return [f"Always saying {most['label']}, their commonest label, would be right of {share:.2%}"]
 
 
 def _takes(its: Mapping[str, Any]) -> str:
@@ -246,8 +257,9 @@ def _training(training: Mapping[str, Any]) -> Section:
     return Section(
         "How it was trained",
         (
-            f"{training['rounds']} rounds of at least {training['quorum']} updates, whose noise"
-            f" {training['noise_parties']} share; each example in a round with a chance of"
+            f"{plural(training['rounds'], 'round')} of at least {plural(training['quorum'], 'update')};"
+            f" {plural(training['noise_parties'], 'partner makes', 'partners make')} the noise that is"
+            " counted; each example in a round with a chance of"
             f" {training['sampling_ppm'] / PPM:g}",
             f"An update is {training['upload_values']:,} values of {training['upload_bits']} bits",
             f"Clip {training['clip_micro'] / PPM:g}, noise {training['noise_micro'] / PPM:g}, learning rate"

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from commonground.counting import plural
 from commonground.jobs import is_over
 from commonground.marks import mark_of
 from federated.folder import ModelFolder
@@ -120,7 +121,8 @@ def _lineage(folder: ModelFolder, state: State, job: Job) -> Finding:
         return Finding(
             "lineage", Verdict.FAILS, f"the log says otherwise of: {', '.join(differing)}"
         )
-    words = f"{len(job.rounds)} rounds of {len(rounds)} partners are in the log of {state.size:,} entries"
+    ran = f"{plural(len(job.rounds), 'round')} of {plural(len(rounds), 'partner')}"
+    words = f"the log of {plural(state.size, 'entry', 'entries')} has {ran}"
     return Finding("lineage", Verdict.HOLDS, words)
 
 

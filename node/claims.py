@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 from contracts.spending import TooDear
 from node.follower import Follower
 from node.rows import ClaimRow
-from node.statement import CONFIRMED, claimed_by
+from node.statement import CONFIRMED, claimed_by, explain, read_statement
 from node.store import Store
 from node.wallet import ClaimTx, NothingLeft, Wallet
 from protocol.errors import ConfigError, StateError
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _AFTER_SETTLING: Final = "an epoch can be claimed once the operator has settled it"
+_REASONS_MAX: Final = 3  # that a refusal tells, the latest; the statement has all
 #: How long `run` leaves a claim that is too dear: gas changes within minutes, and each look asks the chain.
 LATER_S: Final = 600.0
 
@@ -73,7 +74,7 @@ class SettlementWatch:
     before the follower replays. It knows contracts that the network has left, too."""
 
     def __init__(self, follower: Follower, me: PersonId) -> None:
-        self._follower, self._me = follower, me
+        self._follower, self.person = follower, me
         self._accounts: dict[Address, None] = {}
         self._leaves: dict[int, list[Leaf]] = {}  # by epoch
         self._settled: Settled | None = None
@@ -108,7 +109,7 @@ class SettlementWatch:
 
     def _on_entry(self, applied: Applied) -> None:
         state = self._follower.state
-        if applied.kind == "register" and applied.record.author == self._me:
+        if applied.kind == "register" and applied.record.author == self.person:
             self._accounts[Address(applied.record.body.payout_address)] = None
         if len(state.past) > len(self._left):
             self._left.append(self._leaves)
@@ -204,11 +205,26 @@ class Claimer:
             raise _pays_nothing(self._account)
         found = self._due(settled, len(self._follower.state.past), asset)
         if not found:
-            raise StateError(
-                f"nothing to claim: all that was earned up to epoch {settled.epoch} is claimed",
-                _what_waits(self._follower.state),
-            )
+            raise self._nothing_left(settled)
         return found
+
+    def _nothing_left(self, settled: Settled) -> StateError:
+        """All was claimed, or nothing was ever earned, and then why."""
+        waits = _what_waits(self._follower.state)
+        accounts = self._watch.accounts if self._account is None else (self._account,)
+        if any(leaf_of(settled, each) for each in accounts):
+            earned = f"all that was earned up to epoch {settled.epoch} is claimed"
+            return StateError(f"nothing to claim: {earned}", waits)
+        lines = [
+            explain(each)
+            for each in read_statement(self._store, self._watch.person)
+            if each.epoch <= settled.epoch
+        ]
+        why = f" ({'; '.join(lines[-_REASONS_MAX:])})" if lines else ""
+        return StateError(
+            f"nothing to claim: you earned nothing up to epoch {settled.epoch}{why}",
+            f"`commonhold node statement --items` says what was decided of each item, and why; {waits}",
+        )
 
     def claim(self, due: Due, *, thrifty: bool = False) -> Claimed:
         """Claims for one account, in one transaction; blocks until it is mined. What fails alone stays to be

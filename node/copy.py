@@ -98,7 +98,7 @@ def write_copy(log: StoredLog, folder: Path) -> None:
         raise ConfigError(f"{folder} is there already", "name a new folder")
     part = part_of(folder)
     try:
-        part.mkdir(_DIRECTORY_MODE)
+        part.mkdir(_DIRECTORY_MODE, parents=True)
         for path in log.paths():
             (part / path).parent.mkdir(_DIRECTORY_MODE, parents=True, exist_ok=True)
             replace_file(part / path, log.read(path), PUBLIC_MODE)

@@ -25,11 +25,34 @@ from protocol.text import quoted
 from protos.gen import records_pb2 as pb
 
 FIRST_SERIAL: Final = 1
-REGISTER_ADVICE: Final = (
+ASK_FOR_INVITATION: Final = (
     "ask the operator, or a member whose work is known, for an invitation, then"
-    " `commonhold node register -`; or, where it takes a bond, `commonhold node bond WEI`, and when the log"
-    " has read of it `commonhold node register`"
+    " `commonhold node register -`"
 )
+# Where nobody has read the policy yet, but for what the refusal says of it.
+ASK_AGAIN: Final = (
+    "do what that says, then `commonhold node register`; or with a link that holds an invitation,"
+    " `commonhold node register -`"
+)
+_PAY_BOND: Final = (
+    "pay a bond in, once (`commonhold node bond WEI`; `commonhold node status` says how much is missing), and"
+    " when the log has read of it `commonhold node register`"
+)
+
+
+def register_advice(state: State) -> str:
+    """How one joins as the network's policy has it, for somebody whom it did not take in."""
+    match state.policy.admission:
+        case pb.ADMISSION_BOND:
+            return _PAY_BOND
+        case pb.ADMISSION_EITHER:
+            return f"{_PAY_BOND}; or {ASK_FOR_INVITATION}"
+        case pb.ADMISSION_BOTH:
+            return f"it takes both: {_PAY_BOND}; and {ASK_FOR_INVITATION}"
+        case pb.ADMISSION_OPEN:
+            return "`commonhold node register` asks again"
+        case _:
+            return ASK_FOR_INVITATION
 
 
 def registration(
@@ -73,7 +96,7 @@ def joining(keys: NodeKeys, state: State) -> Outgoing | None:
 def require_joining(store: Store, person: PersonId, state: State) -> None:
     """Raises Reject when a person is no member, and nothing is on its way that would make them one."""
     if person not in state.members and (reason := why_not_joined(store)):
-        raise Reject(f"you are no member of this network: {reason}", REGISTER_ADVICE)
+        raise Reject(f"you are no member of this network: {reason}", register_advice(state))
 
 
 def why_not_joined(store: Store) -> str:
@@ -92,5 +115,5 @@ def invitation_in(link: NetworkLink, network: bytes) -> Ticket:
             "a node is in one network: make another for that, with `commonhold node init` and its own --dir",
         )
     if link.invitation is None:
-        raise ConfigError("there is no invitation in the link", REGISTER_ADVICE)
+        raise ConfigError("there is no invitation in the link", ASK_FOR_INVITATION)
     return link.invitation

@@ -119,11 +119,12 @@ def explain(statement: StatementLine) -> str:
             # Which guidelines and which price; most campaigns never change theirs.
             terms = f", under change {line.revision} of its terms" if line.revision else ""
             earned = f"{_items(evidence)} in {line.campaign_id}{terms}"
-            return f"{earned} = {share} of the contributors' pool" + _why_nothing(statement)
+            earned = f"{earned} = {share} of the contributors' pool"
+            return earned + _why_nothing(statement, _why_no_weight(evidence))
         case pb.ROLE_REVIEWER:
             earned = f"{_answers(evidence)} in {line.campaign_id} = {share} of the reviewers' pool"
             return earned + _why_nothing(
-                statement, ": no more was learnt from them than from guesses"
+                statement, ": nobody else answered these items, or guesses would have told as much"
             )
         case pb.ROLE_HOLDER:
             held = f"{evidence.shares_micro / PPM:,.6f} shares held"
@@ -166,6 +167,15 @@ def _why_nothing(statement: StatementLine, without_weight: str = "") -> str:
     if not statement.line.weight_micro:
         return without_weight
     return ": the pool was empty" if not statement.pool else ": less than the smallest unit"
+
+
+def _why_no_weight(evidence: pb.Evidence) -> str:
+    """Why a contributor's items weigh nothing together."""
+    if not evidence.accepted:
+        return ": only what is accepted earns"
+    if evidence.repaid_micro:
+        return ": it repays what you gave up before"
+    return ": what is rejected costs, and took all that the accepted ones earned"
 
 
 def _items(evidence: pb.Evidence) -> str:

@@ -28,6 +28,7 @@ from commonground.dataset.proofs import Proofs, read_lines, read_proofs
 from commonground.dataset.rows import Columns
 from commonground.dataset.splits import SPLITS, TRAIN, Member, SplitTerms, split_items
 from commonground.files import open_file, sha256_file
+from commonground.installing import how_to_install
 from protocol.errors import ConfigError, Misbehaviour, Reject, StateError
 from protocol.log import commitments
 from protocol.log.merkle import hash_leaf
@@ -311,6 +312,6 @@ def _read_rows(
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"checking a dataset needs the package {error.name}",
-            "pip install 'commonhold[dataset]'",
+            how_to_install("dataset"),
         ) from error
     return read_rows(folder, manifest, columns, split)

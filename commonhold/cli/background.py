@@ -11,6 +11,7 @@ the command returns then.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -41,6 +42,7 @@ _LOG_BYTES_MAX: Final = 8 << 20
 _SAID_LINES: Final = 3
 _READY_S: Final = 60.0  # a cold start on a busy machine takes ten
 _POLL_S: Final = 0.1
+_LOGGED: Final = re.compile(r"\blevel=(?:DEBUG|INFO) part=")
 _OPTION: Final = "background"
 _READY_OPTION: Final = "ready_file"
 
@@ -119,8 +121,13 @@ def detach(context: typer.Context, log: Path | None, done: Collection[str] = ())
     if not is_ready:
         say(*lines)
         raise typer.Exit(process.returncode)
-    show(*lines)
+    show(*(line for line in lines if not is_of_the_log(line)))
     say(f"process {process.pid} goes on, and writes to {log}; end it with: kill {process.pid}")
+
+
+def is_of_the_log(line: str) -> bool:
+    """Whether a line says how things go, for whoever reads the log. What is a warning is told."""
+    return _LOGGED.search(line) is not None
 
 
 def typed_again(context: typer.Context, without: Collection[str]) -> list[str]:

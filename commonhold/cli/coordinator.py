@@ -394,12 +394,15 @@ def revenue_import(directory: HomeOption = None, as_json: JsonFlag = False) -> N
     from protocol.rules.chain import next_block
 
     with Operator(Home.at(directory)) as operator:
-        imported = read_chain(operator, open_chain(operator, say), say)
+        read = read_chain(operator, open_chain(operator, say), say)
         block = next_block(operator.state) - 1
     emit(
-        {"imported": imported, "block": block},
+        {"imported": read.deposits, "bonds": read.bonds, "block": block},
         as_json,
-        lambda: f"the log has read the chain up to block {block:,}; {imported} new deposits",
+        lambda: (
+            f"the log has read the chain up to block {block:,}: {plural(read.deposits, 'new deposit')},"
+            f" {plural(read.bonds, 'new bond')}"
+        ),
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from commonground.counting import plural
 from commonhold.cli.output import JsonFlag, Printed, emit, guarded, note, progress, table
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def _shown(
 ) -> Printed:
     counts = Counter(pair.verdict for pair in pairs)
     head = (
-        f"{len(samples):,} samples. Pairs that are copies: {counts['copy']:,};"
+        f"{plural(len(samples), 'sample')}. Pairs that are copies: {counts['copy']:,};"
         f" that reviewers would be shown: {counts['shown']:,}"
     )
     near: list[list[object]] = [

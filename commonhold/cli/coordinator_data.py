@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from commonground.counting import plural
+from commonground.installing import how_to_install
 from commonhold.cli.options import AnswersShown, ConsentTo, ExportAs, HomeOption
 from commonhold.cli.output import JsonFlag, emit, guarded, progress, table
 from coordinator.config import Home
@@ -71,7 +73,7 @@ def export(
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"an export needs the package {error.name}",
-            "pip install 'commonhold[coordinator,export]'",
+            how_to_install("coordinator,export"),
         ) from error
     from commonground.dataset.splits import SplitTerms
     from coordinator.dataset.snapshots import scope_of
@@ -114,8 +116,18 @@ def export(
             *(f"as {each.name} in {each}" for each in exported.copies),
             f"snapshot {manifest.snapshot} (log entry {exported.log_index}), "
             f"for {', '.join(manifest.scope)}",
-            f"next: commonhold coordinator licence --snapshot {manifest.snapshot[:12]} …",
+            next_step(manifest.snapshot, manifest.scope),
         ],
+    )
+
+
+def next_step(snapshot: str, scope: Sequence[str]) -> str:
+    """What may follow an export: to sell it takes consent to commercial use of every item."""
+    if ConsentTo.COMMERCIAL.value in scope:
+        return f"next: commonhold coordinator licence --snapshot {snapshot[:12]} …"
+    return (
+        f"next: use it for what its authors agreed to, {', '.join(scope)}. What is sold is exported with"
+        " --scope commercial, too: items that were submitted with --consent commercial"
     )
 
 
@@ -200,7 +212,7 @@ def licences(directory: HomeOption = None, as_json: JsonFlag = False) -> None:
     rows: list[list[object]] = [
         [
             *(each.id, each.licensee, each.campaign),
-            *(f"model {each.model}" if each.model else each.snapshot[:12], each.asset),
+            *(f"model {each.model}" if each.model else each.snapshot[:12], each.asset_name),
             *(int(each.price), int(each.paid), each.withdrawn),
         ]
         for each in sold

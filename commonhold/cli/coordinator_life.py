@@ -13,7 +13,7 @@ import typer
 from commonground.counting import plural
 from commonhold.cli.coordinator_campaign import CampaignArgument, campaign_app
 from commonhold.cli.options import HomeOption
-from commonhold.cli.output import JsonFlag, confirm, emit, guarded, micro, say
+from commonhold.cli.output import JsonFlag, emit, guarded, micro, require_agreed, say
 from coordinator.config import Home
 from protocol.errors import ConfigError
 
@@ -49,7 +49,9 @@ def campaign_new(
     except FileExistsError:
         raise ConfigError(f"{file} is there already", "name another file") from None
     except OSError as error:
-        raise ConfigError(f"cannot write {file}: {error.strerror}", "name another file") from error
+        raise ConfigError(
+            f"cannot write {file}: {error.strerror}", "name another file, in a folder that is there"
+        ) from error
     say(
         f"{file} is written: edit it, then `commonhold coordinator campaign check {file}`,"
         " with --dir where your coordinator is not in ./coordinator: it says what the campaign would"
@@ -185,8 +187,8 @@ def campaign_change(
         lines = changed_lines(present, body)
         if not as_json:
             say(lines or ["nothing changes"])
-        if lines and not yes and not confirm(f"Change {campaign}? It is logged."):
-            raise typer.Abort
+        if lines and not yes:
+            require_agreed(f"Change {campaign}? It is logged.", "a change is logged for ever")
         receipt = operator.append("change", body)
         revision = operator.state.campaigns[campaign].revision
     emit(
@@ -217,8 +219,8 @@ def campaign_close(
         waiting = left_undecided(operator.state, campaign)
         left = plural(waiting, "item waits and stays", "items wait and stay")
         question = f"Close {campaign} for ever? {left} undecided."
-        if not yes and not confirm(question):
-            raise typer.Abort
+        if not yes:
+            require_agreed(question, "a campaign is closed for ever")
         receipt = operator.append("close-campaign", body)
     emit(
         {"id": campaign, "undecided": waiting, "index": receipt.index},
@@ -251,8 +253,9 @@ def takedown(
 
     with Operator(Home.at(directory)) as operator:
         body = takedown_record(operator.state, item, code, reason)
-        if not yes and not confirm(f"Take {item[:12]} down? It cannot be undone."):
-            raise typer.Abort
+        if not yes:
+            question = f"Take {item[:12]} down? It cannot be undone."
+            require_agreed(question, "a takedown cannot be undone")
         receipt = operator.append("takedown", body)
     emit(
         {"item": item, "code": code, "index": receipt.index},

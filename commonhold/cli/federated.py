@@ -225,6 +225,7 @@ def outcome_data(outcome: Outcome) -> dict[str, Any]:
         "delta": job.terms.delta_ppb / 1e9,
         "accuracy_fp32": result.accuracy_fp32_ppm / PPM,
         "accuracy_int8": result.accuracy_int8_ppm / PPM,
+        "commonest": released.commonest_ppm / PPM if released else 0.0,
         "held_back": result.held_back,
         "size_ratio": result.fp32_bytes / result.int8_bytes if result.int8_bytes else 0.0,
         "trust": released.trust if released else "",
@@ -238,11 +239,17 @@ def outcome_text(data: dict[str, Any]) -> Printed:
         return (
             f"job {data['job_id']} ended after {plural(data['rounds'], 'round')}: {data['reason']}"
         )
+    always = (
+        f"always saying the commonest label would be right of {data['commonest']:.1%} of these"
+        if data["commonest"]
+        else ""
+    )
     return [
         f"job {data['job_id']} is complete: {data['accuracy_int8']:.1%} right as int8 on"
         f" {plural(data['held_back'], 'example')} that nobody trained on"
         f" ({data['accuracy_fp32']:.1%} as fp32, {data['size_ratio']:.1f} times as large),"
         f" at epsilon {data['epsilon']:.3f}, delta {data['delta']:g}",
+        *filter(None, [always]),
         f"model: {data['artifact']}",
         f"card: {data['card']}",
     ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import RenderableType
 
+from commonground.counting import plural
 from commonhold.cli.options import HomeOption
 from commonhold.cli.output import JsonFlag, Printed, emit, guarded, table
 from commonhold.cli.training import go_on_in_training
@@ -78,14 +79,16 @@ def _text(found: Found) -> Printed:
     shown: list[RenderableType] = [table("Was an example among them?", columns, rows)]
     if (nearest := found.nearest) is not None:
         shown.append(
-            f"of the {nearest.looked_at} examples nearest to the weights {nearest.members} are members"
+            f"of {plural(nearest.looked_at, 'example')} nearest to the weights"
+            f" {plural(nearest.members, 'is a member', 'are members')}"
         )
     if (named := found.reconstruction) is not None:
         guessed = named.trials / named.candidates
         most = named.trials * named.most(found.epsilon, found.delta)
         shown.append(
-            f"a missing member was named among {named.candidates} examples {named.right} times of"
-            f" {named.trials}: {guessed:.1f} by chance, and on average at most {most:.1f} by epsilon"
+            f"a missing member was named among {plural(named.candidates, 'example')} in {named.right} of"
+            f" {plural(named.trials, 'try', 'tries')}: {guessed:.1f} by chance, and on average at most"
+            f" {most:.1f} by epsilon"
         )
         if found.known_ppm < KNOWN_PPM_MIN:
             shown.append(

@@ -242,7 +242,8 @@ def _named(path: Path, digits: str, *, known: bool) -> DataSet:
     if not found:
         what = "data with a limit" if known else "data that only the log knows"
         raise StateError(
-            f"there is no {what} named {digits!r}", "see `commonhold federated budget`"
+            f"there is no {what} named {digits!r}",
+            "name it as `commonhold federated budget` shows it, by its first digits: a path is no name",
         )
     return found[0]
 

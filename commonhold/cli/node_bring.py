@@ -35,6 +35,12 @@ FinderOption = Annotated[
         help="A program of yours that finds more, such as names: it reads texts and prints where they are.",
     ),
 ]
+NoHeaderFlag = Annotated[
+    bool,
+    typer.Option(
+        "--no-header", help="The table has no first row of names: columns are 1, 2 and so on."
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -79,12 +85,7 @@ def submit(
         ),
     ] = None,
     answer_column: Annotated[str, typer.Option(help="Which column holds the answers.")] = "",
-    no_header: Annotated[
-        bool,
-        typer.Option(
-            "--no-header", help="The table has no first row of names: columns are 1, 2 and so on."
-        ),
-    ] = False,
+    no_header: NoHeaderFlag = False,
     form: Annotated[
         Format | None,
         typer.Option("--format", help="What PATH is, if it is not what it looks like."),
@@ -183,6 +184,7 @@ def scan(
     encoding: Annotated[
         str, typer.Option(help="What tables and texts are in, if not UTF-8 or UTF-16: as cp1252.")
     ] = "",
+    no_header: NoHeaderFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Look for personal data in files, as `node submit` does. Asks no network, and writes nothing.
@@ -191,7 +193,7 @@ def scan(
     """
     from commonhold.cli import finding, node_scan
 
-    node_scan.scan(paths, finding.opened(region or (), finder), encoding, as_json)
+    node_scan.scan(paths, finding.opened(region or (), finder), encoding, not no_header, as_json)
 
 
 @guarded

@@ -13,8 +13,9 @@ from commonhold.cli.node_sending import deliver, read_trusted
 from commonhold.cli.output import emit, say
 from node.keys import NodeKeys
 from node.registration import (
-    REGISTER_ADVICE,
+    ASK_FOR_INVITATION,
     invitation_in,
+    register_advice,
     registration,
     why_not_joined,
 )
@@ -106,7 +107,9 @@ def register(
             waits = True
             say(str(error), "Your registration is kept, and sent later.")
         reason = why_not_joined(store)
-    _report(config.link.name, keys, reason, waits, as_json)
+    if reason:
+        raise refusal(reason, register_advice(follower.state))
+    _report(config.link.name, keys, waits, as_json)
 
 
 def _record(store: Store, keys: NodeKeys, state: State, link: NetworkLink | None) -> Outgoing:
@@ -118,13 +121,11 @@ def _record(store: Store, keys: NodeKeys, state: State, link: NetworkLink | None
     if row is None and state.policy.admission in (pb.ADMISSION_BOND, pb.ADMISSION_EITHER):
         return registration(keys, state.network)
     if row is None:
-        raise ConfigError("this node has no invitation", REGISTER_ADVICE)
+        raise ConfigError("this node has no invitation", ASK_FOR_INVITATION)
     return row.outgoing
 
 
-def _report(network: str, keys: NodeKeys, reason: str, waits: bool, as_json: bool) -> None:
-    if reason:
-        raise refusal(reason)
+def _report(network: str, keys: NodeKeys, waits: bool, as_json: bool) -> None:
     data: dict[str, Any] = {
         "person": name_of(keys.person),
         "network": network,
@@ -140,6 +141,6 @@ def _report(network: str, keys: NodeKeys, reason: str, waits: bool, as_json: boo
     )
 
 
-def refusal(reason: str) -> Reject:
+def refusal(reason: str, advice: str) -> Reject:
     """What is said of a registration that the network did not take."""
-    return Reject(f"the network does not take you in: {reason}", REGISTER_ADVICE)
+    return Reject(f"the network does not take you in: {reason}", advice)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from rich.table import Table
 
@@ -22,7 +22,7 @@ from node.items import count_items, refresh_items, taken_down
 from node.keys import NodeKeys
 from node.quota import may_submit
 from node.reach import reach_words, was_reached
-from node.registration import REGISTER_ADVICE, why_not_joined
+from node.registration import register_advice, why_not_joined
 from node.statement import (
     Balance,
     StatementLine,
@@ -96,6 +96,7 @@ def status(
         "running": running,
         "registered": key in state.keys,
         "not_registered": "" if key in state.keys else why_not_joined(store),
+        "how_to_register": "" if key in state.keys else register_advice(state),
         "may_submit": may_submit(store, state, person) if follower.size else None,
         "bond": bond_data(state, person, account or payout),
         "standing_by": [
@@ -170,7 +171,7 @@ def status_text(data: dict[str, Any]) -> list[str]:
         *_account_text(data),
         f"network     {data['network']} at {data['coordinator']}"
         f" ({'registered' if data['registered'] else 'not registered yet'})",
-        *_refused_text(data["not_registered"]),
+        *_refused_text(data["not_registered"], data["how_to_register"]),
         f"connection  {data['connection']}",
         f"node        {'running' if data['running'] else 'not running'}",
         f"outside     {data['reach']['words']}",
@@ -207,8 +208,8 @@ def _account_text(data: dict[str, Any]) -> list[str]:
     return [f"gas from    {data['account']}, this node's own account"]
 
 
-def _refused_text(reason: str) -> list[str]:
-    return [f"not taken   {reason}", f"next        {REGISTER_ADVICE}"] if reason else []
+def _refused_text(reason: str, advice: str) -> list[str]:
+    return [f"not taken   {reason}", f"next        {advice}"] if reason else []
 
 
 def _quota_text(items: int | None) -> list[str]:
@@ -274,6 +275,8 @@ def statement_tables(data: dict[str, Any]) -> list[Table | str]:
     if lines:
         title = "What you earned, and why"
         shown = [table(title, ["epoch", "amount", "asset", "why"], lines)]
+        if not any(each["amount"] for each in data["lines"]):
+            shown.append(_UNPAID)
     if balances:
         shown.append(table("Where it is", ["asset", *_COLUMNS], balances))
     if "items" not in data:  # which has them, too
@@ -306,6 +309,10 @@ def _nothing(data: dict[str, Any]) -> str:
     return f"Nothing earned yet. Epochs are paid when they close; {so_far}."
 
 
+_UNPAID: Final = (
+    "None of this was paid."
+    " `commonhold node statement --items` says what was decided of each item, and why."
+)
 _COLUMNS = ("earned", "published", "claimed", "claimable")
 
 

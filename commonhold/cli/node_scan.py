@@ -19,14 +19,16 @@ from node.privacy.screening import Screening
 _KEPT_MAX: Final = 1_000_000  # of files and rows with something to say: some hundred megabytes
 
 
-def scan(paths: list[Path], screening: Screening, encoding: str, as_json: bool) -> None:
+def scan(
+    paths: list[Path], screening: Screening, encoding: str, header: bool, as_json: bool
+) -> None:
     """Shows what is found. Ends with EXIT_PERSONAL if there is anything; else, where something could not be
     read, with EXIT_SOME, and with EXIT_NOTHING where that is all."""
     told: list[Scanned] = []
     count = 0
     with progress(as_json) as bar:
         task = bar.add_task("reading", total=None)
-        for each in scan_files(paths, screening, encoding):
+        for each in scan_files(paths, screening, encoding, header=header):
             count += 1
             bar.advance(task)
             if len(told) < _KEPT_MAX:

@@ -13,7 +13,7 @@ from commonhold.cli.node_sending import deliver
 from commonhold.cli.output import emit, say
 from node.config import DEFAULT_LISTEN, NodeConfig, load_config, locate, write_config
 from node.keys import passphrase_file
-from node.registration import registration, why_not_joined
+from node.registration import ASK_AGAIN, registration, why_not_joined
 from node.reviewers import check_reviewer
 from protocol.errors import ConfigError, Unreachable
 from protocol.identity import name_of
@@ -97,4 +97,4 @@ def init(
         ],
     )
     if reason:
-        raise refusal(reason)
+        raise refusal(reason, ASK_AGAIN)

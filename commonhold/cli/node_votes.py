@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from commonground.counting import plural
 from commonhold.cli.addresses import parse_address
 from commonhold.cli.node_chain import open_chain
 from commonhold.cli.output import Printed, emit, micro, moment, say, table
@@ -27,6 +28,8 @@ POLL_S: Final = 0.5
 _PAUSE_MOST_S: Final = 3.0
 # A block of any chain comes in this time; shares that were delegated in one vote from the next one on.
 BLOCK_S: Final = 30.0
+# A person reads what is proposed, and types a command.
+BY_HAND_S: Final = 60
 # The latest are shown: each costs a few calls.
 SHOWN_MAX: Final = 30
 _STEPS: Final = {"succeeded": "enact", "queued": "enact", "active": "vote", "pending": "vote"}
@@ -121,8 +124,20 @@ def _propose(
             f"votes are cast from {moment(proposal.starts_s)} to {moment(tally.ends_s)}, with the shares"
             " that are delegated by then:",
             f"  commonhold node vote {name_of(proposal)} yes",
+            *warn_of_haste(tally.ends_s - proposal.starts_s),
         ],
     )
+
+
+def warn_of_haste(seconds: int) -> list[str]:
+    """Where a vote ends before a person has voted."""
+    if seconds >= BY_HAND_S:
+        return []
+    return [
+        f"WARNING: this vote is open for {plural(seconds, 'second')}, too short for a person. A network that"
+        " was founded with --tryout is for trying out settlements; before its first settlement the operator"
+        " may set voting_delay and voting_period in coordinator.toml, see docs/contributor.md on votes"
+    ]
 
 
 def _sent_proposal(

@@ -205,13 +205,38 @@ def _say_below(head: str, style: str, message: str) -> None:
 
 
 def ask(question: str, **options: Any) -> str:
-    """What the person at the terminal types."""
-    return str(typer.prompt(one_line(question), err=True, **options))
+    """What the person at the terminal types. Raises ConfigError where nobody is there."""
+    with _somebody(question):
+        return str(typer.prompt(one_line(question), err=True, **options))
 
 
 def confirm(question: str) -> bool:
-    """Whether the person at the terminal agrees."""
-    return typer.confirm(one_line(question), err=True)
+    """Whether the person at the terminal agrees. Raises ConfigError where nobody is there."""
+    with _somebody(question):
+        return typer.confirm(one_line(question), err=True)
+
+
+def require_agreed(question: str, why: str) -> None:
+    """Goes on where the person at the terminal agrees. Raises Exit where they do not, and where nobody is
+    there ConfigError, which says `why` somebody has to agree."""
+    if not sys.stdin.isatty():
+        raise ConfigError(f"{why}, and there is no terminal to ask at", "add --yes if you mean it")
+    if not confirm(question):
+        raise typer.Exit(EXIT_INTERRUPTED)
+
+
+@contextmanager
+def _somebody(question: str) -> Iterator[None]:
+    """Input that ends before an answer, as without a terminal, is nobody's word."""
+    try:
+        yield
+    except typer.Abort:
+        if sys.stdin.isatty():
+            raise  # Ctrl-C
+        raise ConfigError(
+            f"nobody answers: {one_line(question)}",
+            "run this at a terminal; --help has its options",
+        ) from None
 
 
 def emit(data: dict[str, Any], as_json: bool, text: Callable[[], Printed]) -> None:
@@ -228,7 +253,12 @@ def _encode(value: object) -> str:
 
 def table(title: str, columns: list[str], rows: list[list[object]]) -> Table:
     """A plain table; numbers are right-aligned."""
-    made = Table(title=letters(title, "table.title"), title_justify="left", header_style="bold")
+    made = Table(
+        title=letters(title, "table.title"),
+        title_justify="left",
+        header_style="bold",
+        show_header=any(columns),  # a list of names with values has none
+    )
     for position, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[position], int | float) for row in rows)
         made.add_column(letters(column), justify="right" if numeric else "left")

@@ -15,6 +15,7 @@ from typing import Annotated, Final
 import typer
 
 from commonground.collecting import collect_rarely
+from commonground.installing import how_to_install
 from commonhold.cli.output import EXIT_BUG, EXIT_USAGE, complain, show, start_logging
 from commonhold.cli.usage import Root
 
@@ -123,7 +124,7 @@ def main() -> None:
             raise
         complain(
             f"`commonhold {wanted[0]}` needs the package {error.name}",
-            f"pip install 'commonhold[{extra}]'",
+            how_to_install(extra),
         )
         raise SystemExit(EXIT_USAGE) from None
     except Exception:

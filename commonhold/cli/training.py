@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from commonground.installing import how_to_install
 from protocol.errors import ConfigError
 
 ENVIRONMENT_FOLDER: Final = "COMMONHOLD_FEDERATED"
@@ -72,7 +73,7 @@ def training_command() -> Path:
     if not command.exists():
         raise ConfigError(
             f"training has an environment of its own, and {folder} is none",
-            f"python3 -m venv {folder}; {_advice(str(folder), version('commonhold'))}",
+            f"python3 -m venv {folder}; then {_advice(str(folder), version('commonhold'))}",
         )
     # Beside an environment in a folder where everybody may write, somebody else could put one.
     if not named and folder.stat().st_uid != Path(sys.prefix).stat().st_uid:
@@ -84,5 +85,5 @@ def training_command() -> Path:
 
 
 def _advice(folder: str, release: str) -> str:
-    wanted = f"'commonhold[federated]=={release}'"
-    return f"{folder}/bin/pip install {wanted} --extra-index-url {TORCH_INDEX}"
+    install = how_to_install("federated", pip=f"{folder}/bin/pip", release=release)
+    return f"{install} --extra-index-url {TORCH_INDEX}"

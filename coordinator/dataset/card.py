@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from typing import Final
 
+from commonground.counting import plural
 from commonground.dataset.layout import DATA, RANKING
 from commonground.dataset.policies import licence_url, preference
 from commonground.dataset.rows import AUDIO, IMAGE, TEXT
@@ -40,7 +41,7 @@ def render(facts: Facts) -> str:
             "",
             f"# {in_markdown(facts.title)}",
             "",
-            f"{facts.items:,} items by {len(facts.contributors):,} contributors of "
+            f"{plural(facts.items, 'item')} by {plural(len(facts.contributors), 'contributor')} of "
             f"{in_markdown(facts.network_name)}, reviewed by each other. Snapshot "
             f"`{facts.digest.hex()}`, exported {facts.published}.",
             *_missing(facts),
@@ -172,7 +173,7 @@ def _origin(facts: Facts) -> list[str]:
         f"- With personal data, by their contributors' word: {facts.personal:,}",
         f"- Reviewers per item: {facts.campaign.reviewers_per_item}, drawn at random, "
         "answering independently",
-        f"- Answers: {facts.given:,} by {len(facts.people):,} reviewers, each in the columns given_…",
+        f"- Answers: {facts.given:,} by {plural(len(facts.people), 'reviewer')}, each in the columns given_…",
         f"- Answers that programs gave, by their reviewers' word: {facts.programs:,} of {facts.reviewers:,}",
         "",
     ]

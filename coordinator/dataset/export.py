@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from commonground.counting import plural
 from commonground.dataset.formats.copies import write_copy
 from commonground.dataset.formats.registry import FORMATS
 from commonground.dataset.formats.table import Outline
@@ -174,13 +175,13 @@ def _incomplete(state: State, missing: Mapping[ItemId, str], total: int) -> Stat
     """What is missing, by whose it is and why."""
     causes = Counter((state.items[item_id].author, why) for item_id, why in missing.items())
     named = [
-        f"  {name_of(author)}: {count:,} items, {why}"
+        f"  {name_of(author)}: {plural(count, 'item')}, {why}"
         for (author, why), count in causes.most_common(NAMED_MAX)
     ]
     if len(causes) > NAMED_MAX:
         named.append(f"  and {len(causes) - NAMED_MAX:,} more")
     return StateError(
-        "\n".join([f"{len(missing):,} of {total:,} items could not be fetched:", *named]),
+        "\n".join([f"{len(missing):,} of {plural(total, 'item')} could not be fetched:", *named]),
         "run it again when their nodes are online (what is here stays), or pass --allow-missing",
     )
 

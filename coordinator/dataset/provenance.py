@@ -75,7 +75,7 @@ def _provenance(facts: Facts) -> dict[str, Any]:
         # Of the reviews: when content was made before it was submitted, nobody recorded.
         "generation-period": period if facts.given else None,
         "generation-method": [
-            {"code": origin, "system": _CODES, "description": f"{count:,} items"}
+            {"code": origin, "system": _CODES, "description": plural(count, "item")}
             for origin, count in sorted(facts.origins.items())
         ],
         "format": sorted(facts.formats),

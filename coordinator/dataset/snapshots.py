@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
+from commonground.counting import plural
 from commonground.dataset.layout import SCOPE, scope_names
 from coordinator.campaigns import require_campaign
 from coordinator.operator import Operator
@@ -91,11 +93,25 @@ def _select(state: State, campaign_id: str, scope: Consent) -> list[ItemId]:
                 f"campaign {campaign_id!r} has no accepted item", "wait for a round's verdict"
             )
         raise StateError(
-            f"none of {accepted} accepted items comes with consent to "
+            f"none of {plural(accepted, 'accepted item')} comes with consent to "
             + ", ".join(scope_names(scope)),
-            "narrow what you ask for with --scope",
+            _what_fits(state, campaign_id),
         )
     return items
+
+
+def _what_fits(state: State, campaign_id: str) -> str:
+    """What most accepted items come with consent to, of what their authors said."""
+    given: Counter[Consent] = Counter()
+    for _, item_id in state.accepted.scan(campaign_id):
+        described = state.items[item_id].description
+        if described is not None:
+            given[described.consent] += 1
+    for consent, count in given.most_common(1):
+        if names := scope_names(consent):
+            scope = " ".join(f"--scope {name}" for name in names)
+            return f"{plural(count, 'item comes', 'items come')} with consent to less: add {scope}"
+    return "ask contributors for consent: `commonhold node submit --consent`"
 
 
 def _logged(

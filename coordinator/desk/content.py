@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from commonground.installing import how_to_install
 from coordinator.config import Home
 from coordinator.dataset.content import ContentStore, PartOf
 from coordinator.dataset.sweep import doomed
@@ -34,9 +35,7 @@ ITEMS_ASKED_MAX: Final = 64
 PART_BYTES_MAX: Final = 32 * 1024 * 1024
 # All parts together; then what is there has to go with the desk before more is fetched.
 PARTS_KEPT_MAX: Final = 4_096
-NOT_INSTALLED: Final = (
-    "what fetches it is not installed: pip install 'commonhold[coordinator,export]'"
-)
+NOT_INSTALLED: Final = f"what fetches it is not installed: {how_to_install('coordinator,export')}"
 
 
 @dataclass(frozen=True, slots=True)

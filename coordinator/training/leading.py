@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from commonground.counting import plural
 from commonground.files import DIRECTORY_MODE, replace_file
 from commonground.jobs import is_over
 from commonground.locks import alone
@@ -263,7 +264,7 @@ def _train(operator: Operator, link: SuperLink, app: App, job_id: str, on_state:
     if not _is_trained(job):
         raise StateError(
             f"the training process ended by itself (code {app.returncode}) after"
-            f" {len(job.rounds)} rounds"
+            f" {plural(len(job.rounds), 'round')}"
         )
 
 

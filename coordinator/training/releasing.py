@@ -28,6 +28,7 @@ from federated.tasks.task import blank
 from protocol.errors import ConfigError, StoreError
 from protocol.identity import PersonId
 from protocol.jobs import Job
+from protocol.limits import PPM
 from protocol.log.envelope import parse_envelope
 from protos.gen import records_pb2 as pb
 
@@ -51,6 +52,7 @@ class Released:
     artifact: Path  # int8
     card: Path
     trust: str  # whom one has to trust that no single update is seen
+    commonest_ppm: int  # how right it is always to say the commonest label; 0: there are no labels
 
 
 def load_held_back(folder: Path | None, task: Task) -> Table | None:
@@ -113,7 +115,8 @@ def release_model(
             energy_millijoules=energy_millijoules(cpu_seconds),
         ),
     )
-    return Released(made.int8.path, card, trust_of(spec))
+    commonest = max((each.examples for each in made.classes), default=0) * PPM // made.held_back
+    return Released(made.int8.path, card, trust_of(spec), commonest)
 
 
 def last_weights(operator: Operator, job: Job, task: Task) -> Weights:

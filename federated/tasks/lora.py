@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from commonground.files import sha256_file
+from commonground.installing import how_to_install
 from federated.data import Column, Kind, Table
 from federated.model import Array
 from federated.recipe import Recipe
@@ -29,7 +30,7 @@ from federated.tasks.task import Inputs, Scores, Targets
 from protocol.errors import ConfigError
 
 FOLDER: Final = "COMMONHOLD_BASE_MODEL"
-EXTRA: Final = "commonhold[federated,lora]"
+EXTRAS: Final = "federated,lora"
 RANK_MAX: Final = 256
 TOKENS_MAX: Final = 4_096
 # What a model is made of; a folder's other files (readmes, caches) change nothing.
@@ -207,6 +208,6 @@ def _transformers() -> Any:
     except ImportError as error:
         raise ConfigError(
             "the task 'lora' needs the package transformers, which is not installed",
-            f"pip install '{EXTRA}' in the environment for training",
+            f"into the environment for training, {how_to_install(EXTRAS)}",
         ) from error
     return transformers

@@ -180,11 +180,17 @@ def described(name: str) -> dict[str, Any]:
     }
     return {
         "name": name,
-        "summary": (cls.__doc__ or "").partition("\n")[0].rstrip("."),
+        "summary": _summary(cls),
         "options": defaults,
         "version": code_version(name),
         "code": code_digest(name).hex(),
     }
+
+
+def _summary(cls: type[Task]) -> str:
+    """What its author says that it learns. Of a class without words, `dataclass` writes the signature."""
+    line = (cls.__doc__ or "").partition("\n")[0].rstrip(".")
+    return "" if line.startswith(f"{cls.__name__}(") else line
 
 
 def require_code(name: str, digest: bytes, release: str) -> None:
@@ -194,7 +200,7 @@ def require_code(name: str, digest: bytes, release: str) -> None:
         raise StateError(
             f"the job's task {name!r} is {release}, code {digest.hex()[:16]}…; here is"
             f" {code_version(name)}, code {ours.hex()[:16]}…",
-            f"install {release.replace(' ', '==')} in the environment for training, as its operator has it",
+            f"install the release that its operator has, {release}, in the environment for training",
         )
 
 

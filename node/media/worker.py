@@ -17,6 +17,7 @@ import threading
 import time
 from typing import Any, Final
 
+from commonground.installing import how_to_install
 from node.media import frames
 from protocol.errors import Reject, StateError
 
@@ -82,7 +83,7 @@ class Decoder:
                 if "lacks" in header:
                     raise StateError(
                         f"the decoder lacks the library {header['lacks']}",
-                        "install the node again: `pip install 'commonhold[node]'`",
+                        f"install the node again: {how_to_install('node')}",
                     )
                 if "reject" in header:
                     words, advice = header["reject"]
@@ -129,7 +130,7 @@ class Decoder:
             self._end()
             raise StateError(
                 "the decoder of pictures and recordings does not start",
-                "install the node again (`pip install 'commonhold[node]'`), and look for free memory",
+                f"look for free memory, or install the node again: {how_to_install('node')}",
             ) from error
         self._is_ready = True
 

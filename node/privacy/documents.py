@@ -155,7 +155,7 @@ def _of_json(text: str, finder: TextFinder, regions: Sequence[str]) -> list[_Pie
         found = finder.find(said, regions)
         if not found:
             continue
-        where = finder.redact(path)  # its names may be personal data, too
+        where = finder.redact(path, regions)  # its names may be personal data, too
         if plain is None:
             whole = Found(found[0].kind, start, end, found[0].what)
             pieces.append(_Piece(where, whole, said, is_bare))

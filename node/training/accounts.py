@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from commonground.counting import plural
 from commonground.jobs import is_over
 from node.follower import Follower
 from protocol.identity import PersonId
@@ -136,9 +137,10 @@ def words_of(restored: Restored) -> list[str]:
     """What a person is told of it; nothing where the budget had everything."""
     said = []
     if restored.rounds:
+        rounds = plural(restored.rounds, "round that you signed was", "rounds that you signed were")
         said.append(
-            f"note: {restored.rounds} rounds that you signed were in the log and not in budget.db: it is"
-            " an older copy, was lost, or another machine of yours signed them. They are counted again"
+            f"note: {rounds} in the log and not in budget.db, and counted again: it is an older copy, was"
+            " lost, or another machine of yours signed"
         )
     if restored.unknown:
         named = ", ".join(each.hex()[:8] for each in restored.unknown)

@@ -81,8 +81,8 @@ def _require_bond(state: State, person: PersonId) -> None:
     raise NotYet(
         f"one joins this network by {how} in its stake contract, 0x{state.deployment.stake.hex()} on chain"
         f" {state.deployment.chain_id}: {bond_text(state, person)}",
-        f"`commonhold node bond {missing}` pays it in; when the log has read that,"
-        " `commonhold node register`",
+        f"if you have paid nothing in yet, `commonhold node bond {missing}` does, once: the log reads it when"
+        " its operator next reads the chain. Then `commonhold node register`",
     )
 
 
@@ -124,7 +124,8 @@ def require_bond_kept(state: State, person: PersonId) -> None:
     if lacks_bond(state, person):
         raise NotYet(
             f"your bond is too small: {bond_text(state, person)}",
-            f"`commonhold node bond {bond_missing(state, person)}` fills it up; what you earned stays yours",
+            f"`commonhold node bond {bond_missing(state, person)}` fills it up, unless you have"
+            " paid that in and the log has not read it yet; what you earned stays yours",
         )
 
 

@@ -123,12 +123,30 @@ def test_a_class_of_which_nothing_was_held_back_may_be_anything() -> None:
     assert its["quality"]["by_class"][0]["interval_95_ppm"] == [0, 1_000_000]
 
 
+def test_the_card_says_how_right_one_is_without_a_model() -> None:
+    classes = (ClassResult("0", 220, 200), ClassResult("1", 180, 178))
+    card = compose(SPEC, replace(RELEASE, classes=classes), LINEAGE, FACTS)
+    for text in (to_markdown(card), to_html(card)):
+        assert "Always saying 0, their commonest label, would be right of 55.00%" in text
+
+
+def test_one_of_anything_is_one() -> None:
+    its = json.loads(CARD)
+    its["training"] |= {"rounds": 1, "quorum": 1, "noise_parties": 1}
+    text = to_markdown(json.dumps(its).encode())
+    assert "1 round of at least 1 update; 1 partner makes the noise that is counted" in text
+    its["training"] |= {"rounds": 3, "quorum": 2, "noise_parties": 2}
+    text = to_markdown(json.dumps(its).encode())
+    assert "3 rounds of at least 2 updates; 2 partners make the noise that is counted" in text
+
+
 def test_a_model_that_names_no_labels_has_a_card_too() -> None:
     card = compose(
         replace(SPEC, labels=()), replace(RELEASE, classes=(), drift=None), LINEAGE, FACTS
     )
     for text in (to_markdown(card), to_html(card)):
         assert "Baseline for drift" not in text
+        assert "Always saying" not in text
         assert "How well it does" in text
 
 

@@ -57,12 +57,19 @@ async def test_a_backup_of_a_server_that_works_holds_gold_and_proposals(tmp_path
         assert (kept.size, kept.root) == (each.size, each.root)
 
 
+def test_a_backup_makes_the_folders_that_lead_to_it(tmp_path: Path) -> None:
+    home = found_network(tmp_path / "net")
+    backup(home, tmp_path / "saved" / "deep" / "first", tmp_path / "keys" / "first", 1)
+    made = [tmp_path / "saved", tmp_path / "saved" / "deep", tmp_path / "keys"]
+    assert [each.stat().st_mode & 0o777 for each in made] == [0o700] * 3
+
+
 def test_a_backup_overwrites_nothing_and_goes_nowhere_else(tmp_path: Path) -> None:
     home = found_network(tmp_path / "net")
     backup(home, tmp_path / "saved", None, 1)
     for target, keys in (
         (tmp_path / "saved", None),
-        (tmp_path / "nowhere" / "saved", None),
+        (tmp_path / "net" / "coordinator.toml" / "saved", None),
         (tmp_path / "more", tmp_path / "more" / "keys"),
         (tmp_path / "other", tmp_path / "saved"),
     ):

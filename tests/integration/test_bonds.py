@@ -96,8 +96,11 @@ def test_a_newcomer_joins_by_a_bond_and_stays_by_it(lab: Lab, tmp_path: Path) ->
     assert f"membership takes {LEAST}" in small
     assert f"node bond {LEAST}" in small
     assert run_json("node", ada, "bond", str(LEAST))["bonded_wei"] == str(LEAST)
-    assert "has read of 0" in refused("node", ada, "register", code=4), "the log has to read it"
-    run_json("coordinator", lab.home.path, "revenue", "import")
+    waits = refused("node", ada, "register", code=4)
+    assert "has read of 0" in waits, "the log has to read it"
+    assert "if you have paid nothing in yet" in waits
+    read = run_json("coordinator", lab.home.path, "revenue", "import")
+    assert (read["imported"], read["bonds"]) == (0, 1)
     assert run_json("node", ada, "register")["registered"]
     shown = run_json("node", ada, "status")
     assert (shown["registered"], shown["bond"]["missing_wei"]) == (True, "0")

@@ -98,6 +98,9 @@ def test_what_is_taken_down_is_served_by_nobody_and_its_author_is_told(tmp_path:
             said = run(place, "takedown", gone.item_id.hex()[:12], "--reason", "Hers.", code=2)
             assert "not an item's id" in said
             named = ["takedown", gone.item_id.hex(), "--reason", "<b>Hers.", "--code", "rights"]
+            change = ("campaign", "change", "digits", "--title", "Others")
+            for asks in (named, ("campaign", "close", "digits"), change):
+                assert "no terminal to ask at" in run(place, *asks, code=2)
             assert run_json(place, *named, "--yes")["code"] == "rights"
             other = ["takedown", gone.item_id.hex(), "--reason", "Again.", "--yes"]
             assert "taken down already" in run(place, *other, code=4)

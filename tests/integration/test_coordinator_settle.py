@@ -162,12 +162,12 @@ async def test_two_commands_may_read_the_chain_at_once(tmp_path: Path, chain_url
 
                 def overtaken(*asked: Any) -> list[pb.ChainLog]:
                     beside.deposit(ETHER, 10**18)
-                    found.append(read_chain(other, beside, print))
+                    found.append(read_chain(other, beside, print).deposits)
                     return logs(*asked)
 
                 with pytest.MonkeyPatch.context() as patch:
                     patch.setattr(chain, "logs", overtaken)
-                    return read_chain(one, chain, print), found[0]
+                    return read_chain(one, chain, print).deposits, found[0]
 
         assert await asyncio.to_thread(read) == (0, 2)
         assert dict(state_of(home).received.scan()) == {ETHER: 2 * 10**18}

@@ -385,6 +385,13 @@ async def test_an_unchanged_page_is_not_sent_again(
         assert changed.headers["cache-control"] == "no-cache"
 
 
+async def test_one_witness_is_told_as_one(web: httpx.AsyncClient) -> None:
+    said = " ".join((await web.get("/")).text.split())
+    assert (
+        "Its one witness determines how it falls, always in the same way, and foresees it." in said
+    )
+
+
 async def test_a_page_that_says_how_long_a_window_is_open_changes_with_the_clock(
     web: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

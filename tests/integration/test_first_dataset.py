@@ -1,7 +1,4 @@
-"""A first dataset, in eight commands: each line of docs/coordinator.md is run as it stands there.
-
-The friend answers in the page, as a browser without JavaScript would: one form for each text, then the seal.
-"""
+"""A first dataset, in eight commands: each line of docs/coordinator.md is run as it stands there."""
 
 from __future__ import annotations
 
@@ -10,13 +7,12 @@ import json
 import random
 import re
 import time
-from html import unescape
 from pathlib import Path
 from typing import Final
 
-import httpx
 import pytest
 
+from tests.friend import Friend
 from tests.integration.test_readme import LINE_S, Reader, commands_in, reader
 
 DOCS: Final = Path(__file__).parents[2] / "docs" / "coordinator.md"
@@ -33,10 +29,10 @@ COMMANDS_MAX: Final = 8
 pytestmark = pytest.mark.timeout(600)
 
 
-def write_texts(path: Path) -> dict[str, str]:
+def write_texts(path: Path) -> dict[str | bytes, str]:
     """Gives the label of each of 200 different texts."""
     rng = random.Random(9)
-    found: dict[str, str] = {}
+    found: dict[str | bytes, str] = {}
     while len(found) < ROWS:
         label = "spam" if len(found) % 5 == 0 else "ham"
         words = (OFFERS if label == "spam" else TALK).split()
@@ -44,53 +40,6 @@ def write_texts(path: Path) -> dict[str, str]:
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, delimiter="\t").writerows((label, text) for text, label in found.items())
     return found
-
-
-class Friend:
-    """Somebody at the review page, without JavaScript."""
-
-    def __init__(self, address: str, labels: dict[str, str]) -> None:
-        self.labels = labels
-        self.base = address.partition("?")[0]
-        self.client = httpx.Client(follow_redirects=True, timeout=30)
-        self.client.headers["origin"] = "/".join(address.split("/")[:3])
-        self.client.get(address).raise_for_status()
-
-    def review(self) -> None:
-        """Waits until all texts are here, answers them, looks at the answers, and seals them."""
-        [where] = self._until(r'href="[^"]*item/(texts/\d+)/\d+"', at_least=1)
-        for path in self._until(r'<li><a href="/\w+/(item/[^"]+)"', f"answers/{where}", ROWS):
-            self._answer(path)
-        answers = self._page(f"answers/{where}")
-        assert "no answer yet" not in answers
-        form = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', answers))
-        sealed = self.client.post(f"{self.base}answers/{where}", data=form | {"sure": "yes"})
-        assert sealed.status_code == 200, sealed.text
-
-    def _answer(self, path: str) -> None:
-        page = self._page(path)
-        text = unescape(
-            re.findall(r'class="prose" dir="auto"[^>]*>([^<]*)</p>\s*</section>', page)[0]
-        )
-        label = re.findall(rf'value="(\d+)"[^>]*>\s*<bdi>{self.labels[text]}</bdi>', page)[0]
-        form = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page)
-        said = dict(form) | {"said": label}
-        if 'name="relation"' in page:
-            said["relation"] = "independent"
-        assert self.client.post(self.base + path, data=said).status_code == 200
-
-    def _page(self, path: str = "") -> str:
-        answer = self.client.get(self.base + path)
-        answer.raise_for_status()
-        return answer.text
-
-    def _until(self, pattern: str, page: str = "", at_least: int = 1) -> list[str]:
-        """What a page has of something, once it has enough: content comes from the author's node."""
-        deadline = time.monotonic() + LINE_S
-        while len(found := list(dict.fromkeys(re.findall(pattern, self._page(page))))) < at_least:
-            assert time.monotonic() < deadline, self._page(page)
-            time.sleep(0.2)
-        return found
 
 
 def until_decided(someone: Reader) -> int:
@@ -114,9 +63,16 @@ def test_a_table_becomes_a_dataset_in_eight_commands(tmp_path: Path) -> None:
         for line in [". .venv/bin/activate", *lines[1:-1]]:
             someone.type(line)
         friend = Friend(someone.ready[-1]["page"], labels)
-        friend.review()
+        friend.review("texts", ROWS)
         assert until_decided(someone) == ROWS
         said = someone.type(lines[-1])
+        sale = re.search(r"next: (commonhold coordinator licence --snapshot \w+)", said)
+        assert sale, said
+        sold = someone.type(
+            f"{sale[1]} --id first --licensee Northwind --terms CC-BY-4.0 --asset eth --price 5 --dir ./net"
+        )
+        assert "licence first is logged" in sold
+        assert "eth" in someone.type("commonhold coordinator licences --dir ./net")
         someone.stop()
     [written] = tmp_path.glob("**/csv/*.csv")
     with written.open(newline="", encoding="utf-8") as file:

@@ -109,11 +109,14 @@ class Settling:
 
 
 @contextmanager
-def settled_by_ann(rpc_url: str, folder: Path) -> Iterator[Settling]:
-    """An epoch that ann and three reviewers have earned in, and contracts of their network."""
+def settled_by_ann(rpc_url: str, folder: Path, wrong: int = 0) -> Iterator[Settling]:
+    """An epoch that ann and three reviewers have earned in, and contracts of their network; `wrong`: how many
+    more of her items have a label that is not theirs."""
     ann, reviewers = Person("ann"), [Person(f"reviewer {n}") for n in range(3)]
     net = Network(ann, *reviewers)
-    net.submit(ann, [net.item(n % 10) for n in range(4)])
+    net.submit(
+        ann, [net.item(n % 10) for n in range(4)] + [net.item(n, label=9) for n in range(wrong)]
+    )
     net.run_epoch(*reviewers)
     wallet = Wallet(ann.wallet.to_bytes())
     lab = ChainLab(rpc_url, witnesses=[wallet])
@@ -260,6 +263,20 @@ def test_the_command_claims_and_then_says_that_nothing_is_left(
     assert again.exit_code == EXIT_STATE
     assert "nothing to claim" in again.stderr
     assert CliRunner().invoke(app, [*command, "--asset", "gold"]).exit_code == EXIT_USAGE
+
+
+def test_who_earned_nothing_is_told_why(rpc_url: str, tmp_path: Path) -> None:
+    with settled_by_ann(rpc_url, tmp_path, wrong=4) as settling:
+        settling.propose()
+        settling.settle()
+        with pytest.raises(
+            StateError, match=r"you earned nothing up to epoch 1 \(4 of 8 items"
+        ) as told:
+            settling.claimer().due()
+        assert "4 rejected in digits = 0.0 % of the contributors' pool: what is rejected" in str(
+            told.value
+        )
+        assert "node statement --items" in told.value.advice
 
 
 async def test_a_daemon_attests_once_and_claims_by_itself(settling: Settling) -> None:

@@ -1,7 +1,8 @@
 """What the README tells a newcomer to type does what it says: each line is run as it stands there.
 
 Only what a test cannot have is put in its place: fixed ports, the environment, the link that a reader copies
-from one line to the next, and a file that says where a server in the background is reached.
+from one line to the next, and a file that says where a server in the background is reached. What a comment
+asks of a person by itself, on a line of its own, a person at the page does.
 """
 
 from __future__ import annotations
@@ -24,11 +25,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.friend import Friend
+
 README: Final = Path(__file__).parents[2] / "README.md"
 HEADING: Final = "## A network of your own, in one minute"
 LINE_S: Final = 120.0
 STOP_S: Final = 20.0
-PICTURES: Final = 6
+PICTURES: Final = 8
+LABELS: Final = ("cat", "dog")  # in turn: whoever says the same of all is wrong of half
 LINK: Final = "commonhold://…"
 ACCOUNT: Final = "0x…"
 DEV_CHAIN: Final = "http://127.0.0.1:8545"
@@ -55,7 +59,7 @@ def prepare(folder: Path) -> dict[str, str]:
     for number in range(PICTURES):
         pixels = np.random.default_rng(number).integers(0, 255, (24, 24, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / "pictures" / f"{number}.png")
-        labels.append(f"{number}.png,cat")
+        labels.append(f"{number}.png,{LABELS[number % len(LABELS)]}")
     (folder / "labels.csv").write_text("\n".join(labels) + "\n", encoding="utf-8")
     sources = os.pathsep.join([str(README.parent), os.environ.get("PYTHONPATH", "")])
     return os.environ | {"HOME": str(folder), "PYTHONPATH": sources}
@@ -85,7 +89,8 @@ class Reader:
         if ACCOUNT in line:
             assert self.account, f"no line before has printed the account for: {line}"
             line = line.replace(ACCOUNT, self.account)
-        if line.startswith("sleep "):
+        if line.startswith("# "):
+            self._review()
             self._await_decisions()
             return ""
         if is_served := line.endswith("--background"):
@@ -102,6 +107,14 @@ class Reader:
         if found := re.search(r"(?:account on chain|paid at).*(0x[0-9a-f]{40})", done.stdout):
             self.account = found[1]
         return done.stdout
+
+    def _review(self) -> None:
+        """As the friend, who sees what each picture shows."""
+        labels: dict[str | bytes, str] = {}
+        for number in range(PICTURES):
+            picture = Image.open(self.folder / "pictures" / f"{number}.png")
+            labels[picture.convert("RGB").tobytes()] = LABELS[number % len(LABELS)]
+        Friend(self.ready[-1]["page"], labels).review("cats", PICTURES)
 
     def _await_decisions(self) -> None:
         """However busy this machine is."""
@@ -180,7 +193,7 @@ def test_a_network_of_your_own_is_what_the_readme_says(tmp_path: Path) -> None:
         # An epoch in which nothing was decided is an epoch, for whoever looks at it.
         someone.type("commonhold coordinator epoch close --dir ./hub")
         assert json.loads(someone.type("commonhold node status --json"))["epoch"] == 3
-        someone.type("commonhold node statement")
+        statement = " ".join(someone.type("commonhold node statement --json").split())
         someone.type(lines[-1])
         someone.stop()
     assert lines[-1].startswith("commonhold verify")
@@ -188,6 +201,7 @@ def test_a_network_of_your_own_is_what_the_readme_says(tmp_path: Path) -> None:
     assert "the chain agrees: epoch 1 is in force" in said[lines[-1]]
     [claimed] = (said[line] for line in lines if "node claim" in line)
     assert "shares" in claimed, "the walk pays"
+    assert "8 of 8 items accepted" in statement
     [settled] = (said[line] for line in lines if "coordinator settle" in line)
     assert "epoch 1 is in force" in settled
 

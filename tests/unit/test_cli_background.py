@@ -11,7 +11,16 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from commonhold.cli.background import said_last, start, typed_again, until_ready
+from commonhold.cli.background import is_of_the_log, said_last, start, typed_again, until_ready
+
+
+def test_lines_of_the_log_stay_in_the_log_and_warnings_are_told() -> None:
+    said = [
+        "2026-11-28 22:00:00,000 level=INFO part=node.daemon serving",
+        "my page: http://127.0.0.1:1/x",
+        "2026-11-28 22:00:01,000 level=WARNING part=node.daemon it cannot be reached",
+    ]
+    assert [line for line in said if not is_of_the_log(line)] == said[1:]
 
 
 class Colour(StrEnum):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from commonhold.cli.node import app
-from commonhold.cli.output import COLUMNS_VARIABLE
+from commonhold.cli.output import COLUMNS_VARIABLE, ask, confirm, require_agreed, table
+from protocol.errors import ConfigError
 
 LONG = "x" * 200
 PRINTED = f"from commonhold.cli.output import show, table; show(table('T', ['a'], [['{LONG}']]))"
@@ -47,3 +51,33 @@ def test_the_directory_may_stand_before_what_is_done_in_it(
     places = {"MINE": str(tmp_path / "mine"), "OTHER": str(tmp_path / "other")}
     done = CliRunner().invoke(app, [places.get(word, word) for word in words])
     assert f"there is no node in {tmp_path / 'mine'}" in done.output
+
+
+@pytest.mark.parametrize(
+    ("asks", "says"),
+    [
+        (lambda: confirm("Sure?"), "nobody answers: Sure?"),
+        (lambda: ask("Which?"), "nobody answers: Which?"),
+        (
+            lambda: require_agreed("Sure?", "it is for ever"),
+            "it is for ever, and there is no terminal",
+        ),
+    ],
+)
+def test_nobody_at_the_terminal_is_wrong_use_and_no_silent_end(
+    asks: Callable[[], object], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    with pytest.raises(ConfigError, match=re.escape(says)) as refused:
+        asks()
+    assert refused.value.advice
+
+
+@pytest.mark.parametrize(("columns", "head"), [(["", ""], False), (["name", ""], True)])
+def test_a_table_has_a_head_only_where_a_column_has_a_name(columns: list[str], head: bool) -> None:
+    assert table("T", columns, [["a", 1]]).show_header is head
+
+
+def test_what_is_piped_in_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+    assert confirm("Sure?")

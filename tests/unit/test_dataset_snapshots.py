@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from commonground.p2p import Denial, Grant
+from commonhold.cli.coordinator_data import next_step
 from coordinator.campaigns import read_draft
 from coordinator.dataset.snapshots import find_snapshot, log_snapshot, scope_of
 from coordinator.licences import licences, parse_asset, sell
@@ -60,6 +61,15 @@ def test_the_same_items_are_another_snapshot_once_one_is_worth_more(lab: Dataset
     assert log_snapshot(lab.operator, lab.c, scope_of(ALL))[0] == full
 
 
+@pytest.mark.parametrize(("scope", "sells"), [(ALL, True), (["train", "redistribute"], False)])
+def test_what_follows_an_export_fits_what_its_authors_agreed_to(
+    scope: list[str], sells: bool
+) -> None:
+    said = next_step("3fa91c02" * 8, scope)
+    assert ("coordinator licence --snapshot 3fa91c023fa9" in said) is sells
+    assert ("--scope commercial" in said) is not sells
+
+
 def test_items_without_the_consent_are_left_out(lab: DatasetLab) -> None:
     lab.accept(ada=[lab.item(3), lab.item(4, consent=TRAIN)])
     assert len(log_snapshot(lab.operator, lab.c, scope_of(ALL))[1].items) == 1
@@ -73,9 +83,10 @@ def test_there_has_to_be_something_to_export(lab: DatasetLab) -> None:
         log_snapshot(lab.operator, lab.c, scope_of(ALL))
     lab.accept(ada=[lab.item(3, consent=TRAIN)])
     with pytest.raises(
-        StateError, match="none of 1 accepted items comes with consent to train, red"
-    ):
+        StateError, match="none of 1 accepted item comes with consent to train, red"
+    ) as told:
         log_snapshot(lab.operator, lab.c, scope_of(ALL))
+    assert told.value.advice.endswith("to less: add --scope train --scope redistribute")
     body = campaign(id="scans", privacy=pb.PRIVACY_REVIEWERS)
     lab.net.add(lab.net.operator, "campaign", body)
     with pytest.raises(StateError, match="goes to its reviewers only"):
@@ -146,6 +157,7 @@ def test_a_snapshot_is_sold_and_paid_for(lab: DatasetLab) -> None:
     log_snapshot(lab.operator, lab.c, scope_of(ALL))
     licensed(lab)
     [sold] = licences(lab.net.state)
+    assert sold.asset_name == "eth"
     assert (sold.id, sold.price, sold.paid, sold.is_paid) == ("northwind-1", "700", "0", False)
     row = lab.net.state.licences["northwind-1"]
     lab.net.state.licences.put("northwind-1", dataclasses.replace(row, paid=700))
@@ -240,12 +252,12 @@ def test_imported_payments_reach_their_licence_or_the_network_with_a_warning(
     deploy(lab.net)
     told: list[str] = []
     chain: Any = PaidChain(lab.net.state)
-    assert read_chain(lab.operator, chain, told.append) == 2
+    assert read_chain(lab.operator, chain, told.append).deposits == 2
     assert [each.paid for each in licences(lab.net.state)] == ["700"]
     assert lab.net.state.received[bytes(20)] == 1_400
     assert "no licence 'nothwind-1'" in told[0] and "01" * 32 in told[0]
     assert len(told) == 2  # the other says how many came in
-    assert read_chain(lab.operator, chain, told.append) == 0
+    assert read_chain(lab.operator, chain, told.append).deposits == 0
 
 
 def test_a_campaign_says_what_a_withdrawal_costs() -> None:

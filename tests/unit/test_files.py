@@ -138,7 +138,11 @@ def test_a_directory_that_was_open_to_others_is_closed(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir(mode=0o755)
     private_directory(tmp_path / "home")
     private_directory(tmp_path / "deep" / "home")
-    assert mode_of(tmp_path / "home") == mode_of(tmp_path / "deep" / "home") == 0o700
+    (tmp_path / "open").mkdir(mode=0o755)
+    private_directory(tmp_path / "open" / "home")
+    deep = [tmp_path / "deep", tmp_path / "deep" / "home", tmp_path / "open" / "home"]
+    assert {mode_of(each) for each in [tmp_path / "home", *deep]} == {0o700}
+    assert mode_of(tmp_path / "open") == 0o755, "what was there stays as it is"
 
 
 def test_a_hash_is_of_the_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -169,7 +169,18 @@ def _line(
         ),
         (
             _line(pb.ROLE_CONTRIBUTOR, 0, 0, undecided=2),
-            "0 of 2 items accepted, 2 undecided in digits = 0.0 % of the contributors' pool",
+            "0 of 2 items accepted, 2 undecided in digits = 0.0 % of the contributors' pool: only what is"
+            " accepted earns",
+        ),
+        (
+            _line(pb.ROLE_CONTRIBUTOR, 0, 0, accepted=4, rejected=4),
+            "4 of 8 items accepted, 4 rejected in digits = 0.0 % of the contributors' pool: what is"
+            " rejected costs, and took all that the accepted ones earned",
+        ),
+        (
+            _line(pb.ROLE_CONTRIBUTOR, 0, 0, accepted=1, repaid_micro=PPM),
+            "1 of 1 item accepted, 1 repaid (at price 1) for what you gave up before in digits"
+            " = 0.0 % of the contributors' pool: it repays what you gave up before",
         ),
         (
             _line(pb.ROLE_REVIEWER, 1, 4, answers=9, gold_answers=2, gold_right=1, ring_size=3),
@@ -178,8 +189,8 @@ def _line(
         ),
         (
             _line(pb.ROLE_REVIEWER, 0, 4, answers=1),
-            "1 answer, agreement +0.0 % against chance in digits = 0.0 % of the reviewers' pool: no more was"
-            " learnt from them than from guesses",
+            "1 answer, agreement +0.0 % against chance in digits = 0.0 % of the reviewers' pool: nobody else"
+            " answered these items, or guesses would have told as much",
         ),
         (
             _line(pb.ROLE_HOLDER, 1, 2, shares_micro=3 * PPM // 2),
@@ -363,7 +374,11 @@ def test_an_undecided_item_that_nobody_is_left_to_review_says_so() -> None:
 def test_a_line_of_nothing_says_why() -> None:
     evidence = pb.Evidence(accepted=2, answers=3, updates=1)
     for role, weight, said in (
-        (pb.ROLE_REVIEWER, 0, "no more was learnt from them than from guesses"),
+        (
+            pb.ROLE_REVIEWER,
+            0,
+            "nobody else answered these items, or guesses would have told as much",
+        ),
         (pb.ROLE_REVIEWER, 5, "the pool was empty"),
         (pb.ROLE_CONTRIBUTOR, 5, "the pool was empty"),
         (pb.ROLE_TRAINER, 5, "the pool was empty"),
@@ -372,3 +387,18 @@ def test_a_line_of_nothing_says_why() -> None:
             role=role, weight_micro=weight, evidence=evidence, asset=SHARES, amount="0"
         )
         assert explain(StatementLine(1, 0, 0, line, b"", (), b"", 1, pool=0)).endswith(f": {said}")
+
+
+def test_a_statement_of_nothing_says_where_the_reasons_are(tmp_path: Path) -> None:
+    net = Network(*(Person(name) for name in ("ada", "ben", "cyn", "dov")))
+    wrong = [net.item(n, label=n + 1) for n in range(2)]
+    net.submit(net.people[0], [*wrong, *(net.item(n) for n in range(2))])
+    net.run_epoch(*net.people[1:])
+    with Store(tmp_path / "node.db") as store:
+        log = rows(net)
+        store.append_log(log, CheckpointRow(len(log), b"note", 0))
+        for person, is_paid in ((net.people[0], False), (net.people[1], True)):
+            store.set_meta("person", person.id)
+            shown = statement_tables(statement(store, net.state, None))
+            told = any("None of this was paid" in str(each) for each in shown)
+            assert told is not is_paid

@@ -8,6 +8,8 @@ import zlib
 from pathlib import Path
 
 import cbor2
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -19,6 +21,7 @@ from node.media.beside import text_of
 from node.media.container import CREDENTIALS
 from node.media.credentials import read_credentials
 from node.planning import UNNAMED, Plan, Planned
+from node.privacy.finders import TextFinder
 from node.privacy.found import Kind
 from node.privacy.scanning import scan
 from node.privacy.screening import Screening
@@ -207,9 +210,76 @@ def test_a_scan_looks_into_tables_texts_and_pictures(tmp_path: Path) -> None:
     (tmp_path / "d.bin").write_bytes(b"\0\1")
     found = list(scan([tmp_path], Screening()))
     assert [(each.name, [finding.where for finding in each.findings]) for each in found] == [
+        ("a.csv:1", []),
         ("a.csv:2", ["to 1:1"]),
         ("b.json", ["to[0]"]),
         ("c.png", ["comments, beside the content"]),
         ("d.bin", []),
     ]
-    assert not found[3].is_whole and found[2].is_whole
+    assert not found[4].is_whole and found[3].is_whole
+
+
+FIRST = "ann@example.org\tcall me on 0121 496 0999"
+
+
+def places(path: Path, *, header: bool = True) -> list[tuple[str, list[str]]]:
+    """What a scan says of a path: each file or row, with where something is."""
+    return [
+        (each.name, [finding.where for finding in each.findings])
+        for each in scan([path], Screening(TextFinder(("GB",))), header=header)
+    ]
+
+
+def test_the_first_row_of_a_table_is_content_where_it_holds_personal_data(tmp_path: Path) -> None:
+    table = tmp_path / "a.tsv"
+    table.write_text(f"{FIRST}\nfine\tfine\nbob@example.org\tfine\n")
+    found = places(table)
+    assert found == [
+        ("a.tsv:1", ["column 1 1:1", "column 2 1:12"]),
+        ("a.tsv:2", []),
+        ("a.tsv:3", ["column 1 1:1"]),
+    ]
+    assert found == places(table, header=False)
+    # Two cells that are the same are no two columns of one name.
+    table.write_text("ann@example.org\tann@example.org\nfine\tfine\n")
+    assert [name for name, _ in places(table)] == ["a.tsv:1", "a.tsv:2"]
+
+
+@pytest.mark.parametrize(
+    ("first", "header", "where"),
+    [
+        ("to", True, "to 1:1"),
+        ("to", False, "column 2 1:1"),
+        ("so we met Ann Smith", True, "column 2 1:1"),  # a text, and whose name nobody finds
+    ],
+)
+def test_a_column_is_called_by_its_name_only_where_it_can_be_one(
+    first: str, header: bool, where: str, tmp_path: Path
+) -> None:
+    table = tmp_path / "a.csv"
+    table.write_text(f"text,{first}\nfine,b@example.org\n")
+    assert places(table, header=header) == [("a.csv:1", []), ("a.csv:2", [where])]
+
+
+def test_lines_of_json_are_looked_at_as_deep_as_they_nest(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(
+        '{"messages": [{"content": "b@example.org"}]}\n\n{"c@example.org": 1}\n{"fine": 1}\n{\n'
+    )
+    found = list(scan([tmp_path], Screening()))
+    assert [(each.name, [finding.where for finding in each.findings]) for each in found] == [
+        ("a.jsonl:1", ["messages[0].content"]),
+        ("a.jsonl:3", ["the name [E-MAIL]"]),
+        ("a.jsonl:4", []),
+        ("a.jsonl:5", []),
+    ]
+    assert [bool(each.problem) for each in found] == [False, False, False, True]
+
+
+def test_names_of_columns_in_parquet_are_looked_at(tmp_path: Path) -> None:
+    rows = pa.table({"ann@example.org": ["fine", "b@example.org"]})
+    pq.write_table(rows, tmp_path / "a.parquet")
+    assert places(tmp_path) == [
+        ("a.parquet", ["a column's name"]),
+        ("a.parquet:1", []),
+        ("a.parquet:2", ["column 1 1:1"]),
+    ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from commonhold.cli.node_votes import BY_HAND_S
 from coordinator.config import Config, Home
 from coordinator.deploying import constructor_arguments
 from coordinator.terms import Founding, Terms, few_witnesses, tryout
@@ -21,6 +23,19 @@ def test_the_defaults_go_together_and_so_do_those_for_a_try() -> None:
         assert terms.seconds("appeal_delay") > longest
         assert terms.seconds("witness_delay") > longest
     assert Terms().seconds("delay") == 3 * 24 * 3_600
+
+
+def test_the_page_gives_a_try_votes_that_people_can_cast() -> None:
+    """What docs/contributor.md says to put into coordinator.toml fits the other delays of a try."""
+    page = Path(__file__).parents[2] / "docs" / "contributor.md"
+    part = (
+        page.read_text(encoding="utf-8")
+        .partition("By hand it takes a network")[2]
+        .partition("\n- ")[0]
+    )
+    given = dict(re.findall(r'`(\w+) = "(\w+)"`', part))
+    assert {"voting_delay", "voting_period"} < set(given)
+    assert tryout(**given).seconds("voting_period") >= BY_HAND_S
 
 
 @pytest.mark.parametrize(

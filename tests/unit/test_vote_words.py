@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from commonhold.cli.node_votes import warn_of_haste
 from commonhold.cli.policy_words import policy_changes
 from commonhold.cli.proposal_words import WHY_CHARS_MAX, act_words, reason
 from contracts.governor import Act, Proposal
@@ -15,6 +18,15 @@ from tests.simulated import Person, policy
 
 def proposed(description: bytes) -> Proposal:
     return Proposal(1, ETHER, (), (), (), description, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "warns"), [(1, True), (59, True), (60, False), (259_200, False)]
+)
+def test_a_vote_too_short_for_a_person_is_said_to_be(seconds: int, warns: bool) -> None:
+    said = " ".join(warn_of_haste(seconds))
+    assert ("too short for a person" in said) is warns
+    assert ("open for 1 second," in said) is (seconds == 1)
 
 
 def test_an_authors_words_are_one_line_of_text() -> None:
