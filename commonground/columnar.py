@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from commonground.delimited import MAX_COLUMNS
 from commonground.files import open_file
+from commonground.installing import how_to_install
 from protocol.depth import load_json
 from protocol.errors import ConfigError
 from protocol.text import quoted
@@ -22,7 +23,7 @@ _BATCH_ROWS: Final = 16  # that are held at once: pictures may be inside
 _NESTED_MAX: Final = 32  # structs and lists in each other
 _MAGIC: Final = b"ARROW1"  # of Arrow's files, which have an index; its streams have none
 _NO_LABEL: Final = -1  # what `datasets` writes where a class is not known
-_NEEDS: Final = "pip install 'commonhold[node,dataset]'"
+_NEEDS: Final = how_to_install("node,dataset")
 
 
 def parquet_columns(path: Path) -> list[str]:
