@@ -179,9 +179,8 @@ def _well(quality: Mapping[str, Any]) -> Section:
 
 def _emptied(files: Sequence[Mapping[str, Any]]) -> list[str]:
     """Names of pruned files that are no smaller than the head that they come from."""
-    whole: dict[
-        str, int
-    ] = {}  # a head comes after the model, which is one itself where there is none
+    # A head comes after the model, which is one itself where there is no other.
+    whole: dict[str, int] = {}
     for each in files:
         if each["name"] in ("model", "head"):
             whole[each["precision"]] = each["bytes"]
