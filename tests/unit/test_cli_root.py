@@ -41,7 +41,7 @@ def test_a_missing_package_names_its_extra(
 ) -> None:
     done = run(module, *arguments)
     assert done.returncode == 2, done.stderr
-    assert f"commonhold[{extra}]" in done.stderr
+    assert f"pip install '.[{extra}]'" in done.stderr
     assert "Traceback" not in done.stderr
 
 
