@@ -79,8 +79,14 @@ def test_everything_is_said_before_anybody_is_asked() -> None:
     [
         (1, "which with 1 partner is anybody who is in the sum with you"),
         (2, "which with 2 partners is anybody who is in the sum with you"),
-        (3, "the coordinator and 2 of the 3 partners"),
-        (10, "the coordinator and 3 of the 7 partners"),
+        (
+            3,
+            "the coordinator and any 2 partners, working together: it can see to it that they are among the 3",
+        ),
+        (
+            10,
+            "the coordinator and any 3 partners, working together: it can see to it that they are among the 7",
+        ),
     ],
 )
 def test_who_could_see_an_update_is_said(invited: int, said: str) -> None:
