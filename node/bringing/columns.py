@@ -166,9 +166,14 @@ def _fits(cells: Sequence[Cell], part: PartTerms) -> bool:
 
 def holds_text(cells: Sequence[str], part: PartTerms, folder: Path) -> bool:
     """Whether the cells of the column PART are contents, rather than names of files: of a part that may be
-    text they are, unless each could be a name and there is a file that is called so."""
+    text they are, unless each could be a name and there is a file that is called so; or each ends as files of
+    the part do. Then all may be missing, and whoever wrote them wants to know."""
     given = [cell for cell in cells if cell]
     if not takes_text(part) or not given:
+        return False
+    media = [MEDIA[name] for name in part.media_types if name in MEDIA]
+    suffixes = tuple(each for medium in media for each in medium.suffixes)
+    if all(_is_name(cell) and cell.lower().endswith(suffixes) for cell in given):
         return False
     are_there = [is_file(folder / cell) for cell in given]
     could_be = (there or _is_name(cell) for there, cell in zip(are_there, given, strict=True))

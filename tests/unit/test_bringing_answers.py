@@ -202,3 +202,7 @@ def test_words_with_a_dot_are_texts_unless_such_files_are_there(
     assert parts() == [("", False)] * 3  # those that are not there are missed when they are read
     path.write_text("text,label\nexample.org,ham\nv1.2,spam\na text,ham\n")
     assert parts() == [("example.org", True), ("v1.2", True), ("a text", True)]
+    path.write_text("text,label\none.txt,ham\nTWO.TXT,spam\n")
+    assert parts() == [("", False)] * 2, "files of the part, all of which are missed"
+    path.write_text("text,label\none.txt,ham\nexample.org,spam\n")
+    assert parts() == [("one.txt", True), ("example.org", True)]
