@@ -90,7 +90,8 @@ class Objector:
         self._pause_s = _PAUSE_LEAST_S
         self._unproposed: dict[tuple[int, bytes], int] = {}
         self._done: set[tuple[int, bytes]] = set()
-        self._nothing_at = b""  # the block in which no root waited
+        self._waiting: list[Posting] = []  # in the block of this hash
+        self._seen_at = b""
 
     async def run(self) -> None:
         """Looks again and again, while we are a witness. Raises Unreachable: the caller tries again."""
@@ -105,7 +106,7 @@ class Objector:
         if self._opened is None or self._opened[0] != deployment:
             chain = self._wallet.chain(self._rpc_url, deployment)
             self._pause_s = pause_of(chain)
-            self._opened, self._nothing_at = (deployment, chain), b""
+            self._opened, self._seen_at = (deployment, chain), b""
         return self._opened[1]
 
     def look(self) -> list[Posting]:
@@ -115,11 +116,9 @@ class Objector:
             return []
         chain = self._open(state.deployment)
         tip = chain.tip()  # before the roots: what comes in between is looked at next time
-        if tip == self._nothing_at:
-            return []
-        waiting = chain.waiting()
-        self._nothing_at = b"" if waiting else tip
-        wrong = [each for each in waiting if self._is_wrong(state, each)]
+        if tip != self._seen_at:
+            self._waiting, self._seen_at = chain.waiting(), tip
+        wrong = [each for each in self._waiting if self._is_wrong(state, each)]
         return [
             each
             for each in wrong

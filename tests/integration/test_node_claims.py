@@ -371,6 +371,8 @@ def test_roots_are_asked_for_once_a_block(
     lie(settling)
     assert len(objector.look()) == 1
     assert len(asked) == 2
+    assert [objector.look() for _ in range(2)] == [[]] * 2  # a root waits, frozen by what we sent
+    assert len(asked) == 3
 
 
 def test_who_signed_two_roots_is_shown_on_chain_and_loses_the_bond(settling: Settling) -> None:
