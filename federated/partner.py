@@ -59,10 +59,11 @@ class Partner:
         self._inputs: Inputs | None = None
         self._fixed = b""
         few = data.table.take(slice(TRIED))
-        if not task.fixed_shapes:  # then no round's model has a say in features
-            few_inputs = self._inputs_of(self.blank)[:TRIED]
-        else:
-            few_inputs = self._taken(few, self.blank)
+        if task.fixed_shapes:
+            few_inputs = self._tried(few)
+        else:  # features hang on no round's model
+            self._inputs, self._fixed = self._tried(data.table), fixed_digest(self.blank)
+            few_inputs = self._inputs[:TRIED]
         task.require_private(few_inputs, self._targets[:TRIED])
 
     def update(self, round_: int, base: Weights) -> LocalUpdate:
@@ -90,28 +91,32 @@ class Partner:
         """Features follow from the model's fixed arrays, which are the same in every round."""
         fixed = fixed_digest(base)
         if self._inputs is None or fixed != self._fixed:
-            self._inputs, self._fixed = self._taken(self._table, base), fixed
+            self._inputs, self._fixed = self._task.inputs(self._table, base.fixed), fixed
         return self._inputs
 
-    def _taken(self, table: Table, base: Weights) -> Inputs:
+    def _tried(self, table: Table) -> Inputs:
         """What the task makes of these examples. Its code may be anybody's: what goes wrong there is told of
-        the first example that it goes wrong with. Raises ConfigError."""
+        the first example that it goes wrong with. Raises ConfigError.
+
+        Only before a job: in a round the coordinator gets the words of what is refused, and such words may
+        quote an example. There it ends the process, unpaid.
+        """
         try:
-            return self._task.inputs(table, base.fixed)
+            return self._task.inputs(table, self.blank.fixed)
         except CommonholdError:
             raise
         except Exception as error:
-            at, cause = self._first_wrong(table, base) or (None, error)
+            at, cause = self._first_wrong(table) or (None, error)
             which = "these examples" if at is None else f"example {at + 1}"
             raise ConfigError(
                 f"the task {self._spec.task} cannot take {which}: {type(cause).__name__}: {cause}",
                 "correct the data, or leave it out; if it is right, tell whoever wrote the task",
             ) from error
 
-    def _first_wrong(self, table: Table, base: Weights) -> tuple[int, Exception] | None:
+    def _first_wrong(self, table: Table) -> tuple[int, Exception] | None:
         for at in range(len(table)):
             try:
-                self._task.inputs(table.take(slice(at, at + 1)), base.fixed)
+                self._task.inputs(table.take(slice(at, at + 1)), self.blank.fixed)
             except Exception as error:
                 return at, error
         return None
