@@ -92,11 +92,10 @@ def _named(environment: Mapping[str, str], variables: Sequence[str]) -> Proxy | 
     for variable in variables:
         if value := environment.get(variable, "").strip():
             try:
-                address = urlsplit(value if "://" in value else f"http://{value}")
-                address.port  # noqa: B018  raises for what is no number
-            except ValueError:
+                found = Proxy(variable, urlsplit(value if "://" in value else f"http://{value}"))
+                return found if found.port else None
+            except ValueError:  # its port is no number
                 return None
-            return Proxy(variable, address)
     return None
 
 

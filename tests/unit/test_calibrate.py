@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -20,7 +21,7 @@ from tests import looks
 FOX = "The quick brown fox jumps over the lazy dog, and nobody has ever asked the dog about it."
 
 
-def calibrated(*arguments: str) -> dict[str, object]:
+def calibrated(*arguments: str) -> dict[str, Any]:
     line = ["coordinator", "campaign", "calibrate", *arguments, "--json"]
     done = CliRunner().invoke(build("coordinator"), line)
     assert done.exit_code == 0, done.output
@@ -46,10 +47,9 @@ def samples(tmp_path: Path) -> Path:
 def test_pairs_are_named_the_nearest_first(samples: Path) -> None:
     found = calibrated(str(samples))
     assert found["samples"] == 6
-    assert set(found["left_out"]) == {"broken.png", "nothing.txt"}  # type: ignore[call-overload]
+    assert set(found["left_out"]) == {"broken.png", "nothing.txt"}
     pairs = {
-        frozenset((pair["earlier"], pair["later"])): pair["verdict"]
-        for pair in found["pairs"]  # type: ignore[attr-defined]
+        frozenset((pair["earlier"], pair["later"])): pair["verdict"] for pair in found["pairs"]
     }
     assert pairs == {
         frozenset(("one again.jpg", "below/one.png")): "copy",
@@ -61,15 +61,15 @@ def test_pairs_are_named_the_nearest_first(samples: Path) -> None:
 
 def test_other_thresholds_are_tried_and_shown(samples: Path, tmp_path: Path) -> None:
     found = calibrated(str(samples), "--copies", "picture:0:0", "--copies", "text:50:690")
-    verdicts = {pair["later"]: pair["verdict"] for pair in found["pairs"]}  # type: ignore[attr-defined]
+    verdicts = {pair["later"]: pair["verdict"] for pair in found["pairs"]}
     assert verdicts == {"fox.txt": "copy"}
     campaign = tmp_path.parent / "campaign.toml"
     campaign.write_text('id = "a"\nlabels = ["x", "y"]\ncopies = ["text:50:690"]\n')
     found = calibrated(str(samples), "--campaign", str(campaign))
-    assert found["terms"]["text_strict"] == 50  # type: ignore[index]
+    assert found["terms"]["text_strict"] == 50
     steps = [
         (step["permille"], step["samples"])
-        for step in found["steps"]  # type: ignore[attr-defined]
+        for step in found["steps"]
         if (step["medium"], step["rule"]) == ("picture", "strict")
     ]
     assert steps[0] == (0, 0)
@@ -123,8 +123,8 @@ def test_a_table_and_its_columns_are_read_as_submitted(tmp_path: Path) -> None:
     line = (str(table), "--column", "content=2", "--no-header")
     found = calibrated(*line)
     assert found["samples"] == 3
-    [pair] = found["pairs"]  # type: ignore[misc]
-    assert (pair["earlier"], pair["later"]) == ("sms.tsv:1", "sms.tsv:3")  # type: ignore[has-type]
+    [pair] = found["pairs"]
+    assert (pair["earlier"], pair["later"]) == ("sms.tsv:1", "sms.tsv:3")
     done = CliRunner().invoke(
         build("coordinator"), ["coordinator", "campaign", "calibrate", str(table)]
     )
@@ -154,7 +154,7 @@ def test_the_parts_of_a_campaign_are_compared_by_their_columns(tmp_path: Path) -
     table.write_text("".join(json.dumps(row) + "\n" for row in rows))
     found = calibrated(str(table), "--campaign", str(campaign))
     assert found["samples"] == 6
-    pairs = {(pair["earlier"], pair["later"]) for pair in found["pairs"]}  # type: ignore[attr-defined]
+    pairs = {(pair["earlier"], pair["later"]) for pair in found["pairs"]}
     assert ("pairs.jsonl:1 answer_a", "pairs.jsonl:2 answer_a") in pairs
 
 
@@ -163,7 +163,7 @@ def test_texts_are_decoded_as_submitted(tmp_path: Path) -> None:
     (tmp_path / "wide.txt").write_text(FOX + " Really?", encoding="utf-16")
     (tmp_path / "old.txt").write_bytes((FOX + " Non, caf\u00e9.").encode("cp1252"))
     found = calibrated(str(tmp_path))
-    assert (found["samples"], list(found["left_out"])) == (2, ["old.txt"])  # type: ignore[call-overload]
+    assert (found["samples"], list(found["left_out"])) == (2, ["old.txt"])
     assert calibrated(str(tmp_path), "--encoding", "cp1252")["samples"] == 3
     line = ["coordinator", "campaign", "calibrate", str(tmp_path), "--encoding", "cp1525"]
     done = CliRunner().invoke(build("coordinator"), line)
