@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -107,6 +108,19 @@ def test_noise_falls_as_the_part_that_a_round_carries(values: int) -> None:
     whole = 5.0 * made.clip * math.sqrt(rounds)
     assert np.std(total) == pytest.approx(whole * values / size, rel=0.04)
     assert clip_of(made) == pytest.approx(made.clip * math.sqrt(values / size))
+
+
+@pytest.mark.parametrize(("bits", "is_right"), [(None, False), (32, True)])
+def test_an_answer_of_32_bits_counts_far_more_examples_than_were_expected(
+    bits: int | None, is_right: bool
+) -> None:
+    """A question counts what nobody knows before; without them a sum wraps around, and looks as exact."""
+    asked = job(values=2, parameters=2, clip=1.0, expected_examples=10, step=1)
+    asked = fitting(replace(asked, noise_multiplier=4.0), bits)
+    counted = np.array([10_000.0, 0.0])
+    total = summed([to_ring(counted, asked, seeded(number)) for number in range(4)])
+    error = abs(from_ring(total, asked, 1)[0] - 40_000)
+    assert (error < 100) == is_right
 
 
 @settings(max_examples=25, deadline=None)

@@ -320,6 +320,16 @@ def test_a_table_that_tells_nothing_is_known_as_a_whole(kind: str, change: str) 
     assert tables_again.are_same(of_rows(before), after)
 
 
+@pytest.mark.parametrize("times", [1e-3, 100.0])
+def test_all_numbers_in_other_units_of_ten_are_the_same(times: float) -> None:
+    drawn = np.random.default_rng(5).lognormal(3, 1, (4, 300))
+    one, other = (
+        {f"c{at}": [repr(float(each)) for each in row] for at, row in enumerate(numbers)}
+        for numbers in (drawn, drawn * times)
+    )
+    assert of_rows(one) == of_rows(other)
+
+
 def test_a_budget_knows_a_table_that_was_exported_again(tmp_path: Path) -> None:
     """In its own file, beside other tables; a piece of it among other people's rows, too."""
     rng = np.random.default_rng(6)

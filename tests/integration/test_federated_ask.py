@@ -16,6 +16,7 @@ from commonhold.demo.stage import Stage
 from federated.signed_card import canonical
 from protocol.identity import name_of
 from protocol.lifecycle import JobStatus
+from protocol.limits import UPLOAD_BITS_MAX
 from tests.federated_net import Net
 from tests.live_coordinator import CLI
 
@@ -112,6 +113,7 @@ def assert_logged(net: Net, path: Path) -> None:
 
     job = net.job("ages")
     assert job.status is JobStatus.COMPLETED and job.terms.is_question
+    assert job.terms.upload_bits == UPLOAD_BITS_MAX, "room for any number of examples"
     assert job.result is not None and not job.result.artifact
     signed = path.read_bytes()
     assert job.result.card == hashlib.sha256(signed).digest()
