@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.intake import fingerprint_content, prepare_content
-from node.media import flacframes, mpegframes, ogg
+from node.media import flacframes, mpegframes, ogg, sounds
+from node.media.container import Cleaned
 from node.media.records import Prepared
 from protocol.errors import Reject
 from protocol.media import media_type_of
@@ -70,6 +71,20 @@ def saying(data: bytes, frames: int) -> bytes:
     assert stated is not None and stated.frames_at
     at = stated.frames_at
     return data[:at] + frames.to_bytes(4, "big") + data[at + 4 :]
+
+
+# ---- whatever a cleaner lets pass ----
+
+
+def test_what_is_heard_decides_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that no cleaner put right is refused all the same, by submitters and by reviewers."""
+    whole, lying = mp3(), saying(mp3(), 10_000_000)
+    let_pass = {"audio/mpeg": lambda data: Cleaned(data, ())}
+    monkeypatch.setattr(sounds, "CLEANERS", let_pass)
+    for judge in (sounds.clean, sounds.fingerprint):
+        assert judge(whole, "audio/mpeg")
+        with pytest.raises(Reject, match="it states"):
+            judge(lying, "audio/mpeg")
 
 
 # ---- MP3 ----
