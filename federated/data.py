@@ -147,7 +147,7 @@ def _read(path: Path, columns: Sequence[Column]) -> Table:
     for place, row in read_rows(path, fields):
         for column, field, values in zip(columns, fields, kept, strict=True):
             try:
-                values.append(_parsed(row[field], column))
+                values.append(parsed(row[field], column))
             except ValueError as error:
                 raise ConfigError(f"{place}: {error}", "correct the line") from error
     folder = path if path.is_dir() else path.parent
@@ -162,7 +162,7 @@ def _read(path: Path, columns: Sequence[Column]) -> Table:
     )
 
 
-def _parsed(field: str, column: Column) -> str | float:
+def parsed(field: str, column: Column) -> str | float:
     """A field by its column's kind. Raises ValueError, in words, for what it cannot be."""
     text = field.strip()
     if column.kind is Kind.NUMBER:

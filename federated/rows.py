@@ -110,11 +110,19 @@ def _json_lines(
             row = load_json(line)
         except ValueError as error:
             raise ConfigError(f"{place}: it is not JSON", "correct the line") from error
-        if not isinstance(row, dict):
-            raise ConfigError(f"{place}: it is no object", 'write {"column": value, ...}')
-        for field in fields:
-            if field not in row:
-                raise ConfigError(f"{place}: it has no field {field!r}", "add it")
-            if not isinstance(row[field], str | int | float | None):
-                raise ConfigError(f"{place}: {field!r} holds more than a value", "correct the line")
-        yield number, {field: "" if row[field] is None else str(row[field]) for field in fields}
+        yield number, json_fields(row, fields, place)
+
+
+def json_fields(row: object, fields: Sequence[str], place: str) -> dict[str, str]:
+    """These fields of a JSON object as a table has them: text, and nothing for null.
+
+    Raises ConfigError, with `place` in it, for what is no such object.
+    """
+    if not isinstance(row, dict):
+        raise ConfigError(f"{place}: it is no object", 'write {"column": value, ...}')
+    for field in fields:
+        if field not in row:
+            raise ConfigError(f"{place}: it has no field {field!r}", "add it")
+        if not isinstance(row[field], str | int | float | None):
+            raise ConfigError(f"{place}: {field!r} holds more than a value", "correct the line")
+    return {field: "" if row[field] is None else str(row[field]) for field in fields}

@@ -132,8 +132,8 @@ def serve(
 ) -> None:
     """Serve a model to programs on this machine, over HTTP, until it is interrupted.
 
-    POST /predict takes {"inputs": [example, ...]} as JSON and gives scores and labels; GET / says what an
-    example is, /health whether it answers, /metrics what it has done.
+    POST /predict takes {"rows": [{column: value}, ...]} or {"inputs": [array, ...]} as JSON and gives scores
+    and labels; GET / says what those are, /health whether it answers, /metrics what it has done.
     """
     go_on_in_training()
     from federated.folder import ModelFolder

@@ -1,7 +1,7 @@
 """The addresses of a served model.
 
     GET  /          what it is: title, labels, what it takes, licence, what it cost in privacy
-    POST /predict   {"inputs": [example, …]} -> scores, labels, sureness
+    POST /predict   {"inputs": [example, …]} or {"rows": [{column: value}, …]} -> scores, labels, sureness
     GET  /health    whether it answers
     GET  /metrics   counts, for Prometheus
 
@@ -24,8 +24,9 @@ from starlette.routing import Route
 
 from commonground.web.headers import SecurityHeaders
 from federated.onnx_run import Model
-from federated.serving.asked import BODY_BYTES_MAX, Refused, answer, examples_in
+from federated.serving.asked import BODY_BYTES_MAX, NO_ROWS, Refused, answer, examples_in
 from federated.serving.counts import Counts
+from federated.serving.rows import Rows
 
 # Who waits behind so many would wait for seconds.
 WAITING_MAX: Final = 32
@@ -38,8 +39,16 @@ Answer = Callable[[Request], Awaitable[Response]]
 class Served:
     """One model, and who waits for it."""
 
-    def __init__(self, model: Model, description: dict[str, Any], counts: Counts) -> None:
+    def __init__(
+        self,
+        model: Model,
+        description: dict[str, Any],
+        counts: Counts,
+        rows: Rows | str = NO_ROWS,
+    ) -> None:
+        """`rows` makes examples of rows, or says why it cannot."""
         self._model, self._description, self._counts = model, description, counts
+        self._rows = rows
         self._turn = asyncio.Lock()
         self._waiting = 0
 
@@ -57,11 +66,13 @@ class Served:
 
     async def predict(self, request: Request) -> Response:
         """What it says of examples."""
-        examples = examples_in(await _body(request), self._model.takes)
+        body = await _body(request)
         if self._waiting >= WAITING_MAX:
             raise Refused(503, "too many wait already", "ask again in a second")
         self._waiting += 1
         try:
+            # In a thread: features of a thousand long texts take a while, in which others are told to wait.
+            examples = await asyncio.to_thread(examples_in, body, self._model.takes, self._rows)
             async with self._turn:
                 start = time.perf_counter()
                 scores = await asyncio.to_thread(self._model.scores, examples)

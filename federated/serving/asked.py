@@ -11,9 +11,13 @@ from numpy.typing import NDArray
 
 from federated.onnx_run import Takes
 from federated.release import sureness
+from federated.serving.rows import Rows
 from protocol.depth import load_json
+from protocol.errors import ConfigError
 
 INPUTS: Final = "inputs"
+ROWS: Final = "rows"
+NO_ROWS: Final = "its task is not known"
 # What is computed in some milliseconds, so that nobody waits long behind it.
 EXAMPLES_MAX: Final = 1_024
 # A thousand pictures of 28 x 28 in digits and commas are 3 MiB.
@@ -29,22 +33,36 @@ class Refused(Exception):
     advice: str
 
 
-def examples_in(body: bytes, takes: Takes) -> NDArray[Any]:
-    """The examples (n, *shape) of a request. Raises Refused."""
+def examples_in(body: bytes, takes: Takes, rows: Rows | str = NO_ROWS) -> NDArray[Any]:
+    """The examples (n, *shape) of a request; `rows` makes them, or says why it cannot. Raises Refused."""
+    form = _form(rows)
     try:
         asked = load_json(body, parse_constant=_not_finite)
     except (ValueError, RecursionError) as error:
-        raise Refused(400, f"this is no JSON: {error}", 'send {"inputs": [example, …]}') from error
-    if not isinstance(asked, dict) or set(asked) != {INPUTS} or not isinstance(asked[INPUTS], list):
-        raise Refused(
-            400,
-            "the request has no list of inputs, or more than that",
-            'send {"inputs": [example, …]}',
-        )
-    count = len(asked[INPUTS])
+        raise Refused(400, f"this is no JSON: {error}", form) from error
+    known = asked if isinstance(asked, dict) else {}
+    [name] = {*known} if len(known) == 1 else [""]
+    if name not in (INPUTS, ROWS) or not isinstance(known[name], list):
+        raise Refused(400, "the request has no list of inputs or rows, or more than that", form)
+    count = len(known[name])
     if not 1 <= count <= EXAMPLES_MAX:
         raise Refused(413, f"{count:,} examples at once", f"send 1 to {EXAMPLES_MAX:,}")
-    return _array(asked[INPUTS], takes)
+    if name == INPUTS:
+        return _array(known[name], takes)
+    if isinstance(rows, str):
+        raise Refused(400, f"this model takes no rows: {rows}", form)
+    try:
+        return rows.made(known[name])
+    except ConfigError as error:
+        raise Refused(400, str(error), error.advice) from error
+
+
+def _form(rows: Rows | str) -> str:
+    """What to send."""
+    if isinstance(rows, str):
+        return 'send {"inputs": [example, …]}'
+    fields = ", ".join(f'"{each.name}": …' for each in rows.columns)
+    return f'send {{"rows": [{{{fields}}}, …]}} or {{"inputs": [example, …]}}'
 
 
 def _not_finite(word: str) -> float:

@@ -14,6 +14,8 @@ from federated.onnx_run import Model
 from federated.serving.app import Served, build_app
 from federated.serving.asked import BODY_BYTES_MAX, EXAMPLES_MAX
 from federated.serving.counts import Counts
+from federated.serving.rows import Rows
+from protocol.errors import CommonholdError
 
 LOOPBACK: Final = "127.0.0.1"
 CONNECTIONS_MAX: Final = 128
@@ -36,7 +38,8 @@ async def _serve(
     advice = "stop what listens there, or choose another --port (0: any free port)"
     drift = folder.card["quality"]["drift_baseline"]
     counts = Counts(model.labels, drift["shares_ppm"] if drift else ())
-    served = Served(model, _description(folder, model, name), counts)
+    rows = _rows(folder, model)
+    served = Served(model, _description(folder, model, name, rows), counts, rows)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -50,7 +53,15 @@ async def _serve(
             await ended.wait()
 
 
-def _description(folder: ModelFolder, model: Model, name: str) -> dict[str, Any]:
+def _rows(folder: ModelFolder, model: Model) -> Rows | str:
+    """What makes examples of rows here; or why nothing does, in words. The file runs all the same."""
+    try:
+        return Rows.of(folder.card, model.takes)
+    except CommonholdError as error:
+        return str(error)
+
+
+def _description(folder: ModelFolder, model: Model, name: str, rows: Rows | str) -> dict[str, Any]:
     card, takes = folder.card, model.takes
     return {
         "title": card["title"],
@@ -65,5 +76,6 @@ def _description(folder: ModelFolder, model: Model, name: str) -> dict[str, Any]
                 each["who"]: each["epsilon_micro"] for each in card["privacy"]["adversaries"]
             },
         },
+        "rows": {"not taken": rows} if isinstance(rows, str) else rows.described,
         "predict": {"inputs": "POST /predict", "examples_max": EXAMPLES_MAX},
     }
