@@ -134,14 +134,18 @@ class CoordinatorClient:
             receipt = await stub.Append(request, timeout=APPEND_SECONDS)
         return self._checked(envelope, receipt)
 
-    async def follow(self, start: int, held: bytes) -> AsyncGenerator[api.FollowResponse, None]:
+    async def follow(
+        self, start: int, held: bytes, gather_ms: int = 0
+    ) -> AsyncGenerator[api.FollowResponse, None]:
         """An assurance that the log extends `held`, a signed head or nothing; then entries from `start` on,
-        and new ones. Nothing of it is checked. Ends after FOLLOW_SECONDS at the latest.
+        and new ones: those of `gather_ms` together, unless they come alone. Nothing of it is checked. Ends
+        after FOLLOW_SECONDS at the latest.
 
         Raises Unreachable and Reject.
         """
         async with self._calling() as stub:
-            call = stub.Follow(api.FollowRequest(start=start, held=held), timeout=FOLLOW_SECONDS)
+            request = api.FollowRequest(start=start, held=held, gather_ms=gather_ms)
+            call = stub.Follow(request, timeout=FOLLOW_SECONDS)
             try:
                 async for response in call:
                     yield response

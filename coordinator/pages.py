@@ -72,12 +72,23 @@ class Pages:
         self._under_way: dict[int, asyncio.Task[Page]] = {}
         self._readers = asyncio.Semaphore(READS_MAX)
 
-    async def beyond(self, size: int, *, was_level: bool) -> None:
-        """Waits until the log goes beyond `size`; for whoever had all of it, until a moment has passed since
-        anybody was told of the end before."""
+    def now(self) -> float:
+        """For `level_since`."""
+        return self._clock()
+
+    async def beyond(
+        self, size: int, *, level_since: float | None, gather_seconds: float = 0.0
+    ) -> None:
+        """Waits until the log goes beyond `size`.
+
+        For whoever has had all of it, since then, also until a moment has passed since anybody was told of
+        the end before, and until it has gathered for as long as it likes.
+        """
         await self._book.wait_beyond(size)
-        left = self._end_read + GATHER_SECONDS - self._clock()
-        if was_level and left > 0:
+        if level_since is None:
+            return
+        due = max(self._end_read + GATHER_SECONDS, level_since + gather_seconds)
+        if (left := due - self._clock()) > 0:
             await self._sleep(left)
 
     async def at(self, start: int) -> Page:

@@ -47,6 +47,8 @@ HEALTH_NAME: Final[str] = health_pb2.DESCRIPTOR.services_by_name["Health"].full_
 # How long a follower may take to read a page, and how slow its line may be: 128 kbit/s.
 STALL_SECONDS: Final = 20.0
 SLOWEST_BYTES_PER_SECOND: Final = 16 * 1024
+# Whoever wants to hear more seldom had better ask anew.
+GATHER_MS_MAX: Final = 10_000
 _ENVELOPE_BYTES_MAX: Final = ENTRY_BYTES_MAX + 16  # one field
 _LOOKUP_BYTES_MAX: Final = LOOKUP_MAX * (KEY_BYTES + 2)
 _SMALL_BYTES_MAX: Final = 1_024  # of a service's name
@@ -92,7 +94,7 @@ class CoordinatorService:
         lookup = Method("Lookup", _LOOKUP_BYTES_MAX, message_of(api_pb2.LookupRequest, LOOKUP_MAX))
         close = Method("CloseEpoch", one, message_of(api_pb2.CloseEpochRequest, 1))
         gold = Method("ImportGold", one, message_of(api_pb2.ImportGoldRequest, 1))
-        follow = Method("Follow", _HELD_BYTES_MAX, message_of(api_pb2.FollowRequest, 2))
+        follow = Method("Follow", _HELD_BYTES_MAX, message_of(api_pb2.FollowRequest, 3))
         check = Method("Check", _SMALL_BYTES_MAX, message_of(health_pb2.HealthCheckRequest, 1))
         calls.answer(SERVICE_NAME, Method("Append", MESSAGE_BYTES_MAX, _appended), self._append)
         calls.answer(SERVICE_NAME, announce, self._announce)
@@ -183,20 +185,25 @@ class CoordinatorService:
 
         A follower that waits for its turn holds no page.
         """
-        position, room_bytes, is_level = request.start, PAGE_BYTES, False
+        position, room_bytes = request.start, PAGE_BYTES
+        level_since: float | None = None
+        gather_seconds = min(request.gather_ms, GATHER_MS_MAX) / 1_000
         with self._metrics.followers.track_inprogress():
             present = (await self._assurances.answer(request.held)).SerializeToString()
             await _sent(send(present), len(present))
             while True:
-                await self._pages.beyond(position, was_level=is_level)
+                await self._pages.beyond(
+                    position, level_since=level_since, gather_seconds=gather_seconds
+                )
                 async with self._traffic.sending(connection, room_bytes):
                     page = await self._pages.at(position)
                     size = len(page.message)
                     if size > room_bytes + PAGE_BYTES:  # a large bundle: wait for as much room
                         room_bytes = size
                         continue
-                    position, room_bytes, is_level = page.stop, PAGE_BYTES, page.is_last
+                    position, room_bytes = page.stop, PAGE_BYTES
                     await _sent(send(page.message), size)
+                    level_since = self._pages.now() if page.is_last else None
                     del page
 
     async def _check_health(

@@ -85,6 +85,9 @@ TRUST_POLL_SECONDS: Final = 2.0
 EXIT_SECONDS: Final = 4.5
 # Ending takes milliseconds; a connection that does not close in time is left to the kernel.
 STOP_SECONDS: Final = 3.0
+# Of a burst of entries each costs ten milliseconds alone, and hardly one with others; nothing that a daemon
+# does is in such a hurry.
+GATHER_MS: Final = 250
 _FOLDER: Final = "review"  # others' content, while it is reviewed
 
 
@@ -294,7 +297,7 @@ class Daemon:
                 follower, own, lambda: client.is_connected and follower.is_assured
             )
             parts: dict[str, Callable[[], Awaitable[None]]] = {
-                "follow": lambda: follower.run(client),
+                "follow": lambda: follower.run(client, GATHER_MS),
                 "outbox": lambda: keep_flushing(
                     client, store, sleep=self._until_queued, follower=follower
                 ),

@@ -161,14 +161,17 @@ class Follower:
             with self._exposing():
                 self._fold(last)
 
-    async def run(self, client: CoordinatorClient) -> None:
-        """Follows for ever, through any number of interruptions; raises Misbehaviour."""
+    async def run(self, client: CoordinatorClient, gather_ms: int = 0) -> None:
+        """Follows for ever, through any number of interruptions; raises Misbehaviour.
+
+        With `gather_ms` the entries of a burst come together, which costs what one of them costs.
+        """
         failures = 0
         refusal: RemoteError | None
         while True:
             try:
                 self.is_live = False
-                async with self._following(client) as responses:
+                async with self._following(client, gather_ms) as responses:
                     failures, self.is_assured = 0, True
                     async for response in responses:
                         self.take(response)
@@ -196,13 +199,13 @@ class Follower:
 
     @asynccontextmanager
     async def _following(
-        self, client: CoordinatorClient
+        self, client: CoordinatorClient, gather_ms: int = 0
     ) -> AsyncIterator[AsyncGenerator[api.FollowResponse, None]]:
         """A stream that the log has begun with its assurance."""
         require_trust(self._store)
         held = self._store.highest_head()
         note = b"" if held is None else held.note
-        async with aclosing(client.follow(self.tree.size, note)) as responses:
+        async with aclosing(client.follow(self.tree.size, note, gather_ms)) as responses:
             believed = self._take_assurance(note, await _first(responses))
             if not believed:  # by a key that the next entries name, or that nobody ever will
                 self.take(await _first(responses))

@@ -37,8 +37,9 @@ log = logging.getLogger(__name__)
 
 # Checkpoints ahead of our own replay, waiting for it. Only the log can sign one, about one a second.
 AHEAD_MAX: Final = 64
-# Others drop what one author gossips faster than twice a second; the latest checkpoint says it all.
-PUBLISH_SECONDS: Final = 1.0
+# The first head after a pause is told at once. Of a busy log the latest one says it all: another history is
+# as damning five seconds later, and each costs every node some milliseconds.
+PUBLISH_SECONDS: Final = 5.0
 # Members asked in one round of visits: any honest one who saw another history is enough.
 VISITS_MAX: Final = 8
 # Whom one directory question covers; visits choose among those who are there.

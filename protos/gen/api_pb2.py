@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14protos/gen/api.proto\x12\rcommonhold.v1\"[\n\rAppendRequest\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\x12\x0e\n\x06leaves\x18\x02 \x03(\x0c\x12(\n\x08openings\x18\x03 \x03(\x0b\x32\x16.commonhold.v1.Opening\"8\n\x07Opening\x12\x0f\n\x07item_id\x18\x01 \x01(\x0c\x12\x0c\n\x04salt\x18\x02 \x01(\x0c\x12\x0e\n\x06\x61nswer\x18\x03 \x01(\x0c\";\n\x07Receipt\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x12\n\ncheckpoint\x18\x02 \x01(\x0c\x12\r\n\x05proof\x18\x03 \x03(\x0c\",\n\rFollowRequest\x12\r\n\x05start\x18\x01 \x01(\x04\x12\x0c\n\x04held\x18\x02 \x01(\x0c\"`\n\x0e\x46ollowResponse\x12+\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1a.commonhold.v1.LoggedEntry\x12\x12\n\ncheckpoint\x18\x02 \x01(\x0c\x12\r\n\x05proof\x18\x03 \x03(\x0c\">\n\x0bLoggedEntry\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x10\n\x08\x65nvelope\x18\x02 \x01(\x0c\x12\x0e\n\x06\x62undle\x18\x03 \x01(\x0c\"#\n\x0f\x41nnounceRequest\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\"D\n\tAddresses\x12\x0f\n\x07network\x18\x01 \x01(\x0c\x12\x12\n\nmultiaddrs\x18\x02 \x03(\t\x12\x12\n\nexpires_ms\x18\x03 \x01(\x04\"\x12\n\x10\x41nnounceResponse\"\x1d\n\rLookupRequest\x12\x0c\n\x04keys\x18\x01 \x03(\x0c\"#\n\x0eLookupResponse\x12\x11\n\tenvelopes\x18\x01 \x03(\x0c\"%\n\x11\x43loseEpochRequest\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\",\n\nCloseEpoch\x12\x0f\n\x07network\x18\x01 \x01(\x0c\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\"#\n\x12\x43loseEpochResponse\x12\r\n\x05index\x18\x01 \x01(\x04\"%\n\x11ImportGoldRequest\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\"J\n\nImportGold\x12\x0f\n\x07network\x18\x01 \x01(\x0c\x12+\n\x07\x61nswers\x18\x02 \x03(\x0b\x32\x1a.commonhold.v1.KnownAnswer\".\n\x0bKnownAnswer\x12\x0f\n\x07item_id\x18\x01 \x01(\x0c\x12\x0e\n\x06\x61nswer\x18\x02 \x01(\x0c\"\x14\n\x12ImportGoldResponse2\xd0\x03\n\x0b\x43oordinator\x12>\n\x06\x41ppend\x12\x1c.commonhold.v1.AppendRequest\x1a\x16.commonhold.v1.Receipt\x12G\n\x06\x46ollow\x12\x1c.commonhold.v1.FollowRequest\x1a\x1d.commonhold.v1.FollowResponse0\x01\x12K\n\x08\x41nnounce\x12\x1e.commonhold.v1.AnnounceRequest\x1a\x1f.commonhold.v1.AnnounceResponse\x12\x45\n\x06Lookup\x12\x1c.commonhold.v1.LookupRequest\x1a\x1d.commonhold.v1.LookupResponse\x12Q\n\nCloseEpoch\x12 .commonhold.v1.CloseEpochRequest\x1a!.commonhold.v1.CloseEpochResponse\x12Q\n\nImportGold\x12 .commonhold.v1.ImportGoldRequest\x1a!.commonhold.v1.ImportGoldResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14protos/gen/api.proto\x12\rcommonhold.v1\"[\n\rAppendRequest\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\x12\x0e\n\x06leaves\x18\x02 \x03(\x0c\x12(\n\x08openings\x18\x03 \x03(\x0b\x32\x16.commonhold.v1.Opening\"8\n\x07Opening\x12\x0f\n\x07item_id\x18\x01 \x01(\x0c\x12\x0c\n\x04salt\x18\x02 \x01(\x0c\x12\x0e\n\x06\x61nswer\x18\x03 \x01(\x0c\";\n\x07Receipt\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x12\n\ncheckpoint\x18\x02 \x01(\x0c\x12\r\n\x05proof\x18\x03 \x03(\x0c\"?\n\rFollowRequest\x12\r\n\x05start\x18\x01 \x01(\x04\x12\x0c\n\x04held\x18\x02 \x01(\x0c\x12\x11\n\tgather_ms\x18\x03 \x01(\r\"`\n\x0e\x46ollowResponse\x12+\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1a.commonhold.v1.LoggedEntry\x12\x12\n\ncheckpoint\x18\x02 \x01(\x0c\x12\r\n\x05proof\x18\x03 \x03(\x0c\">\n\x0bLoggedEntry\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x10\n\x08\x65nvelope\x18\x02 \x01(\x0c\x12\x0e\n\x06\x62undle\x18\x03 \x01(\x0c\"#\n\x0f\x41nnounceRequest\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\"D\n\tAddresses\x12\x0f\n\x07network\x18\x01 \x01(\x0c\x12\x12\n\nmultiaddrs\x18\x02 \x03(\t\x12\x12\n\nexpires_ms\x18\x03 \x01(\x04\"\x12\n\x10\x41nnounceResponse\"\x1d\n\rLookupRequest\x12\x0c\n\x04keys\x18\x01 \x03(\x0c\"#\n\x0eLookupResponse\x12\x11\n\tenvelopes\x18\x01 \x03(\x0c\"%\n\x11\x43loseEpochRequest\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\",\n\nCloseEpoch\x12\x0f\n\x07network\x18\x01 \x01(\x0c\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\"#\n\x12\x43loseEpochResponse\x12\r\n\x05index\x18\x01 \x01(\x04\"%\n\x11ImportGoldRequest\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\"J\n\nImportGold\x12\x0f\n\x07network\x18\x01 \x01(\x0c\x12+\n\x07\x61nswers\x18\x02 \x03(\x0b\x32\x1a.commonhold.v1.KnownAnswer\".\n\x0bKnownAnswer\x12\x0f\n\x07item_id\x18\x01 \x01(\x0c\x12\x0e\n\x06\x61nswer\x18\x02 \x01(\x0c\"\x14\n\x12ImportGoldResponse2\xd0\x03\n\x0b\x43oordinator\x12>\n\x06\x41ppend\x12\x1c.commonhold.v1.AppendRequest\x1a\x16.commonhold.v1.Receipt\x12G\n\x06\x46ollow\x12\x1c.commonhold.v1.FollowRequest\x1a\x1d.commonhold.v1.FollowResponse0\x01\x12K\n\x08\x41nnounce\x12\x1e.commonhold.v1.AnnounceRequest\x1a\x1f.commonhold.v1.AnnounceResponse\x12\x45\n\x06Lookup\x12\x1c.commonhold.v1.LookupRequest\x1a\x1d.commonhold.v1.LookupResponse\x12Q\n\nCloseEpoch\x12 .commonhold.v1.CloseEpochRequest\x1a!.commonhold.v1.CloseEpochResponse\x12Q\n\nImportGold\x12 .commonhold.v1.ImportGoldRequest\x1a!.commonhold.v1.ImportGoldResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,35 +38,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECEIPT']._serialized_start=190
   _globals['_RECEIPT']._serialized_end=249
   _globals['_FOLLOWREQUEST']._serialized_start=251
-  _globals['_FOLLOWREQUEST']._serialized_end=295
-  _globals['_FOLLOWRESPONSE']._serialized_start=297
-  _globals['_FOLLOWRESPONSE']._serialized_end=393
-  _globals['_LOGGEDENTRY']._serialized_start=395
-  _globals['_LOGGEDENTRY']._serialized_end=457
-  _globals['_ANNOUNCEREQUEST']._serialized_start=459
-  _globals['_ANNOUNCEREQUEST']._serialized_end=494
-  _globals['_ADDRESSES']._serialized_start=496
-  _globals['_ADDRESSES']._serialized_end=564
-  _globals['_ANNOUNCERESPONSE']._serialized_start=566
-  _globals['_ANNOUNCERESPONSE']._serialized_end=584
-  _globals['_LOOKUPREQUEST']._serialized_start=586
-  _globals['_LOOKUPREQUEST']._serialized_end=615
-  _globals['_LOOKUPRESPONSE']._serialized_start=617
-  _globals['_LOOKUPRESPONSE']._serialized_end=652
-  _globals['_CLOSEEPOCHREQUEST']._serialized_start=654
-  _globals['_CLOSEEPOCHREQUEST']._serialized_end=691
-  _globals['_CLOSEEPOCH']._serialized_start=693
-  _globals['_CLOSEEPOCH']._serialized_end=737
-  _globals['_CLOSEEPOCHRESPONSE']._serialized_start=739
-  _globals['_CLOSEEPOCHRESPONSE']._serialized_end=774
-  _globals['_IMPORTGOLDREQUEST']._serialized_start=776
-  _globals['_IMPORTGOLDREQUEST']._serialized_end=813
-  _globals['_IMPORTGOLD']._serialized_start=815
-  _globals['_IMPORTGOLD']._serialized_end=889
-  _globals['_KNOWNANSWER']._serialized_start=891
-  _globals['_KNOWNANSWER']._serialized_end=937
-  _globals['_IMPORTGOLDRESPONSE']._serialized_start=939
-  _globals['_IMPORTGOLDRESPONSE']._serialized_end=959
-  _globals['_COORDINATOR']._serialized_start=962
-  _globals['_COORDINATOR']._serialized_end=1426
+  _globals['_FOLLOWREQUEST']._serialized_end=314
+  _globals['_FOLLOWRESPONSE']._serialized_start=316
+  _globals['_FOLLOWRESPONSE']._serialized_end=412
+  _globals['_LOGGEDENTRY']._serialized_start=414
+  _globals['_LOGGEDENTRY']._serialized_end=476
+  _globals['_ANNOUNCEREQUEST']._serialized_start=478
+  _globals['_ANNOUNCEREQUEST']._serialized_end=513
+  _globals['_ADDRESSES']._serialized_start=515
+  _globals['_ADDRESSES']._serialized_end=583
+  _globals['_ANNOUNCERESPONSE']._serialized_start=585
+  _globals['_ANNOUNCERESPONSE']._serialized_end=603
+  _globals['_LOOKUPREQUEST']._serialized_start=605
+  _globals['_LOOKUPREQUEST']._serialized_end=634
+  _globals['_LOOKUPRESPONSE']._serialized_start=636
+  _globals['_LOOKUPRESPONSE']._serialized_end=671
+  _globals['_CLOSEEPOCHREQUEST']._serialized_start=673
+  _globals['_CLOSEEPOCHREQUEST']._serialized_end=710
+  _globals['_CLOSEEPOCH']._serialized_start=712
+  _globals['_CLOSEEPOCH']._serialized_end=756
+  _globals['_CLOSEEPOCHRESPONSE']._serialized_start=758
+  _globals['_CLOSEEPOCHRESPONSE']._serialized_end=793
+  _globals['_IMPORTGOLDREQUEST']._serialized_start=795
+  _globals['_IMPORTGOLDREQUEST']._serialized_end=832
+  _globals['_IMPORTGOLD']._serialized_start=834
+  _globals['_IMPORTGOLD']._serialized_end=908
+  _globals['_KNOWNANSWER']._serialized_start=910
+  _globals['_KNOWNANSWER']._serialized_end=956
+  _globals['_IMPORTGOLDRESPONSE']._serialized_start=958
+  _globals['_IMPORTGOLDRESPONSE']._serialized_end=978
+  _globals['_COORDINATOR']._serialized_start=981
+  _globals['_COORDINATOR']._serialized_end=1445
 # @@protoc_insertion_point(module_scope)

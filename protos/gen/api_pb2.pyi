@@ -37,12 +37,14 @@ class Receipt(_message.Message):
     def __init__(self, index: _Optional[int] = ..., checkpoint: _Optional[bytes] = ..., proof: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class FollowRequest(_message.Message):
-    __slots__ = ("start", "held")
+    __slots__ = ("start", "held", "gather_ms")
     START_FIELD_NUMBER: _ClassVar[int]
     HELD_FIELD_NUMBER: _ClassVar[int]
+    GATHER_MS_FIELD_NUMBER: _ClassVar[int]
     start: int
     held: bytes
-    def __init__(self, start: _Optional[int] = ..., held: _Optional[bytes] = ...) -> None: ...
+    gather_ms: int
+    def __init__(self, start: _Optional[int] = ..., held: _Optional[bytes] = ..., gather_ms: _Optional[int] = ...) -> None: ...
 
 class FollowResponse(_message.Message):
     __slots__ = ("entries", "checkpoint", "proof")

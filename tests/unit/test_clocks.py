@@ -134,7 +134,7 @@ async def test_every_stream_begins_with_what_is_old(scene: Scene) -> None:
     seen: list[bool] = []
 
     class Client:
-        async def follow(self, start: int, held: bytes) -> AsyncGenerator[Any, None]:
+        async def follow(self, start: int, held: bytes, _: int = 0) -> AsyncGenerator[Any, None]:
             seen.append(scene.follower.is_live)
             if len(seen) == 3:
                 raise Misbehaviour("enough")

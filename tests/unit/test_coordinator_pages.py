@@ -164,12 +164,28 @@ async def test_entries_that_come_close_together_are_one_page() -> None:
     kept = Pages(cast(Book, shelf), clock, clock.sleep)
     await kept.at(0)
     shelf.grow(1)
-    await kept.beyond(2, was_level=True)
+    await kept.beyond(2, level_since=0.0)
     assert clock.slept == [pytest.approx(pages.GATHER_SECONDS)]
     await kept.at(2)
     shelf.grow(1)
-    await kept.beyond(2, was_level=False)
+    await kept.beyond(2, level_since=None)
     assert len(clock.slept) == 1, "whoever has to catch up waits for nothing"
     clock.now += pages.GATHER_SECONDS
-    await kept.beyond(3, was_level=True)
+    await kept.beyond(3, level_since=0.0)
     assert len(clock.slept) == 1, "what comes after a pause goes at once"
+
+
+async def test_a_follower_gathers_for_as_long_as_it_likes() -> None:
+    shelf, clock = Shelf(2), Clock()
+    kept = Pages(cast(Book, shelf), clock, clock.sleep)
+    await kept.at(0)
+    level_since = kept.now()
+    shelf.grow(1)
+    clock.now += 0.1
+    await kept.beyond(2, level_since=level_since, gather_seconds=0.25)
+    assert clock.slept == [pytest.approx(0.15)]
+    clock.now += 0.25
+    await kept.beyond(2, level_since=level_since, gather_seconds=0.25)
+    assert len(clock.slept) == 1, "what comes alone goes at once"
+    await kept.beyond(2, level_since=None, gather_seconds=0.25)
+    assert len(clock.slept) == 1, "whoever has to catch up waits for nothing"
