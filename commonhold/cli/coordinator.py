@@ -279,7 +279,7 @@ def fsck(directory: HomeOption = None, as_json: JsonFlag = False) -> None:
 
     home = Home.at(directory)
     config = home.load()
-    verifier = load_keys(home, config).log_verifier
+    verifier = load_keys(home).log_verifier
     with Ledger.open(home.ledger_url(config), readonly=True) as ledger, progress(as_json) as bar:
         task = bar.add_task("checking entries", total=ledger.size)
         report = check(ledger, verifier, lambda at, _: bar.update(task, completed=at))
