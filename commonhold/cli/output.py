@@ -8,7 +8,8 @@ cannot be reached or is busy (the work is kept), 4 the other side refused, 5 the
 it now, 6 our own disk failed, 7 an alarm is one node's word (verify --alarm), 8 what was asked for could
 not be checked, which is no pass (verify --rpc-url), 9 nothing of what was named could be submitted or
 looked at, 10 some of it was left out (node submit --strict, node scan), 11 personal data was found (node
-submit, node scan), 130 interrupted. Any other non-zero code is a bug.
+submit, node scan), 130 interrupted, 141 nobody read the output to its end (as `| head`). Any other
+non-zero code is a bug.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any, Final, ParamSpec, TypeAlias, TypeVar
+from typing import Annotated, Any, Final, NoReturn, ParamSpec, TypeAlias, TypeVar
 
 import typer
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -63,6 +64,7 @@ EXIT_SOME: Final = 10
 EXIT_PERSONAL: Final = 11
 EXIT_BUG: Final = 70  # as sysexits.h has it
 EXIT_INTERRUPTED: Final = 130
+EXIT_UNREAD: Final = 141  # as a shell has it of whom SIGPIPE ends
 
 _EXITS: Final[tuple[tuple[type[CommonholdError], int], ...]] = (
     (ConfigError, EXIT_USAGE),
@@ -86,6 +88,10 @@ class Screen(Console):
         super().__init__(highlight=False, markup=False, emoji=False, **options)
         if not self.is_terminal and COLUMNS_VARIABLE not in os.environ:
             self.width = PIPED_COLUMNS
+
+    def on_broken_pipe(self) -> None:
+        """Whoever read has enough: that is no check that failed, as rich's own code 1 would say."""
+        end_unread()
 
     def render_str(self, text: str, **options: Any) -> Text:
         """A string that is printed as it is."""
@@ -115,6 +121,13 @@ R = TypeVar("R")
 def exit_code(error: CommonholdError) -> int:
     """The documented exit code of an error."""
     return next((code for kind, code in _EXITS if isinstance(error, kind)), EXIT_USAGE)
+
+
+def end_unread() -> NoReturn:
+    """Ends the command once nobody reads what it prints, and says nothing of it, as other programs do."""
+    with open(os.devnull, "w") as nowhere:  # what is still in the buffer is written at the end
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+    raise SystemExit(EXIT_UNREAD)
 
 
 def guarded(command: Callable[P, R]) -> Callable[P, R]:
@@ -242,7 +255,11 @@ def _somebody(question: str) -> Iterator[None]:
 def emit(data: dict[str, Any], as_json: bool, text: Callable[[], Printed]) -> None:
     """Prints `data` as JSON, or whatever `text` returns."""
     if as_json:
-        sys.stdout.write(json.dumps(data, indent=2, sort_keys=True, default=_encode) + "\n")
+        try:
+            sys.stdout.write(json.dumps(data, indent=2, sort_keys=True, default=_encode) + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            end_unread()
     else:
         show(text())
 

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from commonhold.cli.node import app
-from commonhold.cli.output import COLUMNS_VARIABLE, ask, confirm, require_agreed, table
+from commonhold.cli.output import COLUMNS_VARIABLE, EXIT_UNREAD, ask, confirm, require_agreed, table
 from protocol.errors import ConfigError
 
 LONG = "x" * 200
@@ -31,6 +31,19 @@ def test_a_table_is_cut_only_where_somebody_says_how_wide_it_may_be(
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=others | given)
     assert (LONG in done.stdout) == whole
     assert len(done.stdout.splitlines()[1]) < 210, "and no wider than it needs"
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_who_is_not_read_to_the_end_says_nothing_of_checks_that_failed(as_json: bool) -> None:
+    """`commonhold verify LINK | head -1` must not end as a log that does not hold."""
+    printed = f"from commonhold.cli.output import emit; emit({{}}, {as_json}, lambda: 'a line')"
+    reads, writes = os.pipe()
+    os.close(reads)
+    with open(writes, "wb") as unread:
+        done = subprocess.run(
+            [sys.executable, "-c", printed], stdout=unread, stderr=subprocess.PIPE, check=False
+        )
+    assert (done.returncode, done.stderr) == (EXIT_UNREAD, b"")
 
 
 @pytest.mark.parametrize(
