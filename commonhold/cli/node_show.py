@@ -32,13 +32,20 @@ def status(directory: Path | None, offline: bool, as_json: bool) -> None:
 
 
 async def _connection(home: NodeDirectory, config: NodeConfig, follower: Follower) -> str:
-    if is_running(home):
-        return "the running node keeps it"
+    if not is_running(home):
+        try:
+            await catch_up(home, config, follower, tolerant=False)
+        except Unreachable as error:
+            return str(error)
+        return "reached"
+    from commonground.client import CoordinatorClient
+
     try:
-        await catch_up(home, config, follower, tolerant=False)
+        async with CoordinatorClient(config.link) as client:
+            await client.connect()
     except Unreachable as error:
-        return str(error)
-    return "reached"
+        return f"{error}; the running node tries again by itself"
+    return "reached; the running node follows the log"
 
 
 def statement(epoch: int | None, items: bool, directory: Path | None, as_json: bool) -> None:
