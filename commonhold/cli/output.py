@@ -114,6 +114,13 @@ Printed: TypeAlias = "RenderableType | Sequence[RenderableType]"
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")]
 
+
+class _Printed:
+    """Whether a command has printed its JSON object: it prints one, also where it fails."""
+
+    json = False
+
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -135,17 +142,26 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        _Printed.json, as_json = False, bool(kwargs.get("as_json"))
         try:
             _require_characters(kwargs)
             return command(*args, **kwargs)
         except CommonholdError as error:
             complain(str(error), error.advice)
+            emit_failure(str(error), error.advice, exit_code(error), as_json)
             raise typer.Exit(exit_code(error)) from error
         except KeyboardInterrupt:
             say("interrupted")
+            emit_failure("interrupted", "", EXIT_INTERRUPTED, as_json)
             raise typer.Exit(EXIT_INTERRUPTED) from None
 
     return run
+
+
+def emit_failure(error: str, advice: str, code: int, as_json: bool) -> None:
+    """What a script reads of a command that could not do what it was asked, if it has printed nothing yet."""
+    if as_json and not _Printed.json:
+        emit({"error": error, "next": advice, "exit_code": code}, as_json, list)
 
 
 def _require_characters(options: dict[str, Any]) -> None:
@@ -255,6 +271,7 @@ def _somebody(question: str) -> Iterator[None]:
 def emit(data: dict[str, Any], as_json: bool, text: Callable[[], Printed]) -> None:
     """Prints `data` as JSON, or whatever `text` returns."""
     if as_json:
+        _Printed.json = True
         try:
             sys.stdout.write(json.dumps(data, indent=2, sort_keys=True, default=_encode) + "\n")
             sys.stdout.flush()
