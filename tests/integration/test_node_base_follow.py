@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -323,7 +323,7 @@ async def test_without_a_coordinator_the_work_is_kept_and_tried_again_with_backo
             raise asyncio.CancelledError
         waits[queued.attempts] += seconds
 
-    waits: Counter[int] = Counter()  # seconds, by the failures before
+    waits: defaultdict[int, float] = defaultdict(float)  # seconds, by the failures before
     with pytest.raises(asyncio.CancelledError):
         await keep_flushing(client, store, lambda: now_ms, sleep)
     row = store.outbox_row(outgoing.digest)
