@@ -21,7 +21,6 @@ import asyncio
 import json
 import logging
 import os
-import shlex
 import signal
 import threading
 from collections.abc import Awaitable, Callable
@@ -35,6 +34,7 @@ from commonground.addresses import now_ms
 from commonground.backoff import PATIENT
 from commonground.client import CoordinatorClient
 from commonground.directory import Directory
+from commonground.escaping import in_shell
 from commonground.files import replace_file
 from commonground.locks import alone
 from commonground.p2p import Denial, DialRule, Grant, PeerPolicy
@@ -193,7 +193,7 @@ class Daemon:
             key=self._keys.key,
             rpc_url=self._config.rpc_url,
             alarms=self._directory.alarms,
-            arguments="" if self._directory == locate() else f" --dir {shlex.quote(str(root))}",
+            arguments="" if self._directory == locate() else f" --dir {in_shell(root)}",
         )
 
     def _tell_ready(self, host: PeerHost, page: str) -> None:
