@@ -34,7 +34,6 @@ from commonground.addresses import now_ms
 from commonground.backoff import PATIENT
 from commonground.client import CoordinatorClient
 from commonground.directory import Directory
-from commonground.escaping import in_shell
 from commonground.files import replace_file
 from commonground.locks import alone
 from commonground.p2p import Denial, DialRule, Grant, PeerPolicy
@@ -49,7 +48,7 @@ from node.blobs import BlobStore
 from node.chainwatch import ChainWatcher, note_endpoint
 from node.claims import Claimer, SettlementWatch
 from node.clocks import ClockWatch
-from node.config import NodeConfig, NodeDirectory, gas_terms, locate
+from node.config import NodeConfig, NodeDirectory, gas_terms
 from node.erasure import keep_erasing
 from node.examine import Examiner, Fetcher
 from node.follower import Follower
@@ -182,7 +181,6 @@ class Daemon:
 
     def _sources(self, store: Store, blobs: BlobStore, host: PeerHost) -> Sources:
         """What the owner's page reads."""
-        root = self._directory.root
         return Sources(
             self._keys.person,
             self._config.link,
@@ -193,7 +191,7 @@ class Daemon:
             key=self._keys.key,
             rpc_url=self._config.rpc_url,
             alarms=self._directory.alarms,
-            arguments="" if self._directory == locate() else f" --dir {in_shell(root)}",
+            arguments=self._directory.arguments,
         )
 
     def _tell_ready(self, host: PeerHost, page: str) -> None:

@@ -38,7 +38,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from commonground.escaping import LogFormatter, indented, one_line, visible
+from commonground.escaping import LogFormatter, in_shell, indented, one_line, visible
 from protocol.errors import (
     CommonholdError,
     ConfigError,
@@ -147,8 +147,9 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             _require_characters(kwargs)
             return command(*args, **kwargs)
         except CommonholdError as error:
-            complain(str(error), error.advice)
-            emit_failure(str(error), error.advice, exit_code(error), as_json)
+            advice = error.advice + _elsewhere(error.advice, kwargs.get("directory"))
+            complain(str(error), advice)
+            emit_failure(str(error), advice, exit_code(error), as_json)
             raise typer.Exit(exit_code(error)) from error
         except KeyboardInterrupt:
             say("interrupted")
@@ -156,6 +157,13 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(EXIT_INTERRUPTED) from None
 
     return run
+
+
+def _elsewhere(advice: str, directory: object) -> str:
+    """What commands of the same group need, too, to mean the directory that this one was given."""
+    group = sys.argv[1] if len(sys.argv) > 1 else ""
+    named = f"`commonhold {group} " in advice and "--dir" not in advice
+    return f" (with --dir {in_shell(directory)})" if directory and named else ""
 
 
 def emit_failure(error: str, advice: str, code: int, as_json: bool) -> None:

@@ -78,6 +78,33 @@ def test_a_script_reads_one_object_of_a_command_that_fails_too(
     assert told["error"] in done.stderr, "people are told as before"
 
 
+@pytest.mark.parametrize(
+    ("advice", "directory", "shown"),
+    [
+        ("run `commonhold node start`", Path("my net"), " (with --dir 'my net')"),
+        ("run `commonhold node start`", None, ""),
+        ("run `commonhold node init`, or name it with --dir", Path("my net"), ""),
+        ("run `commonhold coordinator serve`", Path("my net"), ""),
+    ],
+)
+def test_advice_means_the_directory_that_the_command_was_given(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    advice: str,
+    directory: Path | None,
+    shown: str,
+) -> None:
+    @guarded
+    def command(directory: Path | None) -> None:
+        raise StateError("the node does not run", advice)
+
+    monkeypatch.setattr(sys, "argv", ["commonhold", "node", "page"])
+    with pytest.raises(typer.Exit):
+        command(directory=directory)
+    assert capsys.readouterr().err.endswith(f"next: {advice}{shown}\n")
+
+
 def test_there_is_no_second_object_where_a_command_fails_behind_its_answer(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
