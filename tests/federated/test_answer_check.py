@@ -57,7 +57,8 @@ class Desk:
         noise = np.random.default_rng(1).normal(100, 5, question.cells)
         deviation = sum_deviation(spec, len(done.partners))
         made = compose(question, noise, deviation, origin, Cost({"public": 3 * PPM}, spec.delta))
-        return json.loads(made) | changes
+        its: dict[str, object] = json.loads(made)
+        return its | changes
 
     def ship(self, answer: dict[str, object], *, key: SigningKey | None = None) -> None:
         """Writes it, and the record that names it."""
