@@ -145,7 +145,7 @@ def _attacking(name: str, home: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 async def _found(home: Home, address: Address) -> Member:
     """A campaign, a member, and a log that is worth following."""
-    keys, rng = load_keys(home, home.load()), random.Random(1)
+    keys, rng = load_keys(home), random.Random(1)
     operator, person = Person("operator"), Person("member")
     operator.signing_key = keys.operator_key
     member = Member(parse_link(address.link), person, rng)
@@ -219,7 +219,7 @@ def _attack(name: str, path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     home = Home(path)
     address = Address(**json.loads(home.server_path.read_text()))
-    certificate = load_keys(home, home.load()).tls_certificate
+    certificate = load_keys(home).tls_certificate
     act, count = ATTACKS[name]
     asyncio.run(act(attackers.Target(address.grpc_port, address.http_port, certificate), count))
 

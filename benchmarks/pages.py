@@ -80,7 +80,7 @@ async def _measure(
     home: Home, http_port: int, grpc_port: int, paths: dict[str, str]
 ) -> dict[str, list[float]]:
     """Milliseconds of each request, by page."""
-    keys = load_keys(home, home.load())
+    keys = load_keys(home)
     asked = [name for name in paths for _ in range(REQUESTS)]
     random.Random(2).shuffle(asked)
     taken: dict[str, list[float]] = {name: [] for name in paths}
@@ -162,7 +162,7 @@ def run(items: int = ITEMS) -> dict[str, object]:
     """Median and 99th percentile of each page in milliseconds, and what it takes to get there."""
     with tempfile.TemporaryDirectory() as temporary:
         home = found_network(Path(temporary) / "net")
-        keys = load_keys(home, home.load())
+        keys = load_keys(home)
         began = time.perf_counter()
         with Ledger.open(home.ledger_url(home.load())) as ledger:
             writer = Writer(ledger, keys, ledger.load_tree(keys.log_verifier))

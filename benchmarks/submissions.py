@@ -57,7 +57,7 @@ async def _measure(
 
 async def _client(directory: Path, port: int) -> dict[str, float]:
     home = Home(directory)
-    keys = load_keys(home, home.load())
+    keys = load_keys(home)
     operator, author = Person("operator"), Person("author")
     operator.signing_key = keys.operator_key
     rng = random.Random(1)

@@ -8,6 +8,7 @@ stands around them. What cannot be seen is spelt out, <U+202E>; what a format wo
     log lines    LogFormatter
     pages        in_page, over each whole page, beside the escaping of its templates; unseen, beside a form
     Markdown     in_markdown, in_code
+    commands     in_shell, for each path and each word of others in a command that a message names
 
 JSON and Parquet stay exact: their writers quote. Nothing here raises.
 """
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import logging
 import re
+import shlex
 import unicodedata
 from collections.abc import Set
 from enum import Enum, auto
@@ -166,6 +168,11 @@ def in_code(text: str) -> str:
     """A name between backticks; those in it, and what would end a cell, are spelt out."""
     shown = one_line(text).replace("`", "<U+0060>").replace("|", "<U+007C>")
     return f"`{shown or ' '}`"
+
+
+def in_shell(word: object) -> str:
+    """A word of a command that we tell people to type: a path with a blank in it stays one."""
+    return shlex.quote(str(word))
 
 
 def _numbered(words: str) -> str:

@@ -21,14 +21,13 @@ class Terms:
     """What is fixed there for ever, but for the emission; in seconds and micro-shares."""
 
     delay_s: int
-    appeal_delay_s: int
     emission_micro: int
     emission_max_micro: int
 
 
 def read_terms(reader: ChainReader, deployment: Deployment) -> Terms:
     """Gives them; raises what the reader raises. Only of contracts whose code is known it means anything."""
-    names = ("DELAY", "APPEAL_DELAY", "emission", "EMISSION_MAX")
+    names = ("DELAY", "emission", "EMISSION_MAX")
     return Terms(*(reader.word(deployment.settlement, name) for name in names))
 
 

@@ -53,7 +53,6 @@ class Backup:
     path: Path
     size: int  # entries
     root: bytes
-    keys_path: Path | None  # where the keys are, if they were asked for
 
 
 def backup(
@@ -73,7 +72,7 @@ def backup(
         StoreError: the disk failed, or the ledger is damaged or lacks what was shown to others.
     """
     config = home.load()
-    keys = load_keys(home, config)
+    keys = load_keys(home)
     if keys_target is not None and keys_target.absolute().is_relative_to(target.absolute()):
         raise ConfigError("the keys would lie in the backup", "name a folder elsewhere for them")
     with _new_folder(target) as folder:
@@ -90,7 +89,7 @@ def backup(
         require_all(kept, tree)
         write_new(copied.head_path, note)
         at_step("verified")
-        made = Backup(target, tree.size, tree.root(), keys_target)
+        made = Backup(target, tree.size, tree.root())
         mark = {"size": made.size, "root": made.root.hex(), "made_ms": now_ms}
         write_new(copied.backup_path, f"{json.dumps(mark)}\n".encode())
         at_step("marked")

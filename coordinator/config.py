@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 from commonground.durations import parse_duration
+from commonground.escaping import in_shell
 from commonground.files import private_directory, write_new
 from contracts.spending import MAX_FEE_GWEI
 from contracts.url import check as check_endpoint
@@ -199,7 +200,7 @@ class Home:
 def require_private(path: Path) -> None:
     """Raises ConfigError when others than the owner may read or write `path`."""
     if path.stat().st_mode & 0o077:
-        raise ConfigError(f"others may access {path}", f"run: chmod 600 {path}")
+        raise ConfigError(f"others may access {path}", f"run: chmod 600 {in_shell(path)}")
 
 
 def _build(kind: type[T], values: object, where: str) -> T:

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from commonground.escaping import in_shell
 from commonground.files import new_file, sync_directory
 from commonground.installing import how_to_install
 from commonground.locks import alone, is_held
@@ -100,7 +101,9 @@ def open_engine(url: str) -> sa.Engine:
         if not path.is_file():
             raise StoreError(f"there is no ledger at {path}", RESTORE)
         if path.stat().st_mode & 0o077:
-            raise StoreError(f"others may access the ledger {path}", f"Run: chmod 600 {path}")
+            raise StoreError(
+                f"others may access the ledger {path}", f"Run: chmod 600 {in_shell(path)}"
+            )
         # mode=rw: a file that vanishes is an error, never a new and empty log.
         parsed = parsed.set(database=f"file:{path}", query={"mode": "rw", "uri": "true"})
     # Parameters hold sealed openings: they must not reach an exception, and so a log file.

@@ -61,7 +61,7 @@ def found(home: Home, config: Config, policy: pb.Policy, chain_secret: bytes | N
     _check(config, policy)
     home.create(config)
     create_keys(home, config, chain_secret)
-    keys = load_keys(home, config)
+    keys = load_keys(home)
     genesis = pb.Genesis(
         network=keys.network,
         name=config.name,

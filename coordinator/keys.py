@@ -182,7 +182,7 @@ def create_keys(home: Home, config: Config, chain_secret: bytes | None = None) -
     write_new(home.path / "tls.crt", certificate)
 
 
-def load_keys(home: Home, config: Config) -> Keys:
+def load_keys(home: Home) -> Keys:
     """Reads all keys. Raises ConfigError when one is missing, malformed or readable by others."""
     try:
         require_private_keys(home)

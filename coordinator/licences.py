@@ -37,11 +37,6 @@ class LicenceView:
         """As `licence --asset` takes it."""
         return ETH if self.asset == "0x" + ETHER.hex() else self.asset
 
-    @property
-    def is_paid(self) -> bool:
-        """Whether the whole price came in."""
-        return int(self.paid) >= int(self.price)
-
 
 def parse_asset(text: str) -> bytes:
     """20 bytes from `eth` or a token's 0x address; raises ConfigError."""

@@ -81,7 +81,7 @@ class Operator:
         self.home = home
         self._on_record = on_record
         self.config: Config = home.load()
-        self.keys: Keys = load_keys(home, self.config)
+        self.keys: Keys = load_keys(home)
         self.state = State()
         self._ledger = Ledger.open(home.ledger_url(self.config), readonly=True)
         self._channel: grpc.Channel | None = None
@@ -107,7 +107,7 @@ class Operator:
         for entry in entries_beyond(self.state, self._ledger):
             fold(self.state, entry, self._apply)
         if self.keys.record_key != self.state.operator_key:
-            keys = load_keys(self.home, self.config)
+            keys = load_keys(self.home)
             self.keys = keys.signing_as(self.state.operator_key, self.state.log_key)
 
     def _apply(self, state: State, kind: str, record: AnyRecord) -> Changes:

@@ -78,7 +78,7 @@ def restore(
         StoreError: the ledger is damaged, in use, or would lack what was shown even then.
     """
     config = home.load()
-    keys, url = load_keys(home, config), home.ledger_url(config)
+    keys, url = load_keys(home), home.ledger_url(config)
     kept = KeptHead(home.head_path)
     _create_missing(url, keys)
     with closing(kept), Ledger.open(url, at_step=at_step) as ledger:

@@ -106,7 +106,7 @@ async def serve(
     config = home.load()
     if close_every is not None:
         config = replace(config, close_every=close_every)
-    keys = load_keys(home, config)
+    keys = load_keys(home)
     stop = asyncio.Event()
     failures: list[FatalStoreError] = []
 
@@ -134,9 +134,7 @@ async def running(
     traffic = Traffic(config.rate_limit, time.monotonic)
     require_complete(home)
     kept = KeptHead(home.head_path)
-    async with open_book(
-        home.ledger_url(config), kept, partial(load_keys, home, config), on_fatal
-    ) as book:
+    async with open_book(home.ledger_url(config), kept, partial(load_keys, home), on_fatal) as book:
         async with book.reading() as state:
             if state.policy.admission == pb.ADMISSION_OPEN:
                 _log.warning(OPEN_WARNING)

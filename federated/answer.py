@@ -25,6 +25,8 @@ from protocol.identity import KeyId, PersonId, name_of
 from protocol.limits import PARTNERS_MAX, PPM
 
 FORMAT: Final = "commonhold-answer-1"
+ANSWER_FILE: Final = "answer.json"
+MARKDOWN_FILE: Final = "answer.md"
 # The longest names of as many cells as there may be.
 ANSWER_BYTES_MAX: Final = 4 << 20
 

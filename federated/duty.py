@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from commonground.escaping import in_shell
 from commonground.files import FILE_MODE
 from federated.budget.file import carry_over, write_ahead
 from protocol.errors import ConfigError, StateError, StoreError
@@ -55,7 +56,7 @@ class Duty:
         with _store_errors(path):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE))
             if path.stat().st_mode & 0o077:
-                raise ConfigError(f"others may access {path}", f"run: chmod 600 {path}")
+                raise ConfigError(f"others may access {path}", f"run: chmod 600 {in_shell(path)}")
             connection = sqlite3.connect(
                 path, BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )

@@ -56,14 +56,7 @@ def check_model(folder: ModelFolder, state: State | None) -> list[Finding]:
     found = [Finding("signature", Verdict.HOLDS, "the card is as its author signed it")]
     found += _files(folder)
     if state is None:
-        words = "name a coordinator's or a node's directory with --dir"
-        return [
-            *found,
-            *(
-                Finding(n, Verdict.UNCHECKED, words)
-                for n in ("log", "lineage", "epsilon", "standing")
-            ),
-        ]
+        return [*found, *unchecked("log", "lineage", "epsilon", "standing")]
     job = state.jobs.get(str(folder.card["lineage"]["job"]))
     if folder.card["lineage"]["network"] != state.network.hex():
         return [*found, Finding("log", Verdict.FAILS, "the card is of another network")]
@@ -73,9 +66,19 @@ def check_model(folder: ModelFolder, state: State | None) -> list[Finding]:
         *found,
         _log(folder, state, job.result),
         _lineage(folder, state, job),
-        _epsilon(folder, state, job),
+        epsilon_finding(
+            min(each["epsilon_micro"] for each in folder.card["privacy"]["adversaries"]),
+            state,
+            job,
+        ),
         _standing(state, job),
     ]
+
+
+def unchecked(*names: str) -> list[Finding]:
+    """Questions that only the log answers, where there is none."""
+    words = "name a coordinator's or a node's directory with --dir"
+    return [Finding(name, Verdict.UNCHECKED, words) for name in names]
 
 
 def _files(folder: ModelFolder) -> Iterator[Finding]:
@@ -126,17 +129,17 @@ def _lineage(folder: ModelFolder, state: State, job: Job) -> Finding:
     return Finding("lineage", Verdict.HOLDS, words)
 
 
-def _epsilon(folder: ModelFolder, state: State, job: Job) -> Finding:
+def epsilon_finding(public: int, state: State, job: Job) -> Finding:
+    """Of the millionths that are stated towards the public."""
     spec = spec_of(job.terms, labels_of(state.campaigns[job.terms.campaign_id]))
     ran = replace(spec.mechanism, rounds=len(job.rounds) + len(job.failed))
     try:
         cost = bound([ran], spec.delta).epsilon_micro
     except CommonholdError as error:
         return Finding("epsilon", Verdict.FAILS, f"it cannot be computed: {error}")
-    public = min(each["epsilon_micro"] for each in folder.card["privacy"]["adversaries"])
     stated = f"{public / PPM:.3f} at delta {spec.delta:g}"
     if public < cost or job.epsilon_micro < cost:
-        words = f"the card states {stated}, and the noise of its rounds costs {cost / PPM:.3f}"
+        words = f"{stated} is stated, and the noise of its rounds costs {cost / PPM:.3f}"
         return Finding("epsilon", Verdict.FAILS, words)
     return Finding("epsilon", Verdict.HOLDS, f"recomputed, {cost / PPM:.3f}; stated, {stated}")
 

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from commonground import certificates
 from commonground.certificates import general_name, key_pem
+from commonground.escaping import in_shell
 from commonground.files import write_new
 from protocol.errors import ConfigError, StateError
 
@@ -35,7 +36,7 @@ def load_key(path: Path) -> ec.EllipticCurvePrivateKey:
     except FileExistsError:
         if stat.S_IMODE(path.stat().st_mode) & _OTHERS:
             raise ConfigError(
-                f"other users can read the key in {path}", f"run: chmod 600 '{path}'"
+                f"other users can read the key in {path}", f"run: chmod 600 {in_shell(path)}"
             ) from None
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), None)

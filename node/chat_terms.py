@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
+from commonground.escaping import in_shell
 from protocol.errors import ConfigError
 from protocol.text import quoted
 
@@ -92,7 +93,8 @@ def _read(path: Path) -> str:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & _OTHERS:
                 raise ConfigError(
-                    f"others may read the key in {path}", f"make it yours alone: chmod 600 {path}"
+                    f"others may read the key in {path}",
+                    f"make it yours alone: chmod 600 {in_shell(path)}",
                 )
             raw = file.read(KEY_BYTES_MAX + 1)
     except OSError as error:

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from commonground.addresses import ADDRESSES_MAX
+from commonground.escaping import in_shell
 from commonground.files import private_directory, replace_file
 from commonground.places import read_networks, read_place
 from contracts.spending import MAX_FEE_GWEI, WEI_PER_GWEI, Spending
@@ -60,6 +61,11 @@ class NodeDirectory:
     """The paths of one node. Making one touches no file."""
 
     root: Path
+
+    @property
+    def arguments(self) -> str:
+        """What a command needs beside its name to mean this node."""
+        return "" if self == locate() else f" --dir {in_shell(self.root)}"
 
     @property
     def config(self) -> Path:

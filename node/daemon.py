@@ -21,7 +21,6 @@ import asyncio
 import json
 import logging
 import os
-import shlex
 import signal
 import threading
 from collections.abc import Awaitable, Callable
@@ -49,7 +48,7 @@ from node.blobs import BlobStore
 from node.chainwatch import ChainWatcher, note_endpoint
 from node.claims import Claimer, SettlementWatch
 from node.clocks import ClockWatch
-from node.config import NodeConfig, NodeDirectory, gas_terms, locate
+from node.config import NodeConfig, NodeDirectory, gas_terms
 from node.erasure import keep_erasing
 from node.examine import Examiner, Fetcher
 from node.follower import Follower
@@ -185,7 +184,6 @@ class Daemon:
 
     def _sources(self, store: Store, blobs: BlobStore, host: PeerHost) -> Sources:
         """What the owner's page reads."""
-        root = self._directory.root
         return Sources(
             self._keys.person,
             self._config.link,
@@ -196,7 +194,7 @@ class Daemon:
             key=self._keys.key,
             rpc_url=self._config.rpc_url,
             alarms=self._directory.alarms,
-            arguments="" if self._directory == locate() else f" --dir {shlex.quote(str(root))}",
+            arguments=self._directory.arguments,
         )
 
     def _tell_ready(self, host: PeerHost, page: str) -> None:

@@ -32,6 +32,7 @@ from nacl.exceptions import CryptoError
 from nacl.secret import SecretBox
 from nacl.signing import SigningKey
 
+from commonground.escaping import in_shell
 from commonground.files import replace_file, write_new
 from protocol.errors import ConfigError, StateError
 from protocol.identity import KeyId, PersonId, name_of, peer_id_of, person_of_root
@@ -279,7 +280,7 @@ def _load(path: Path, passphrase: Callable[[], bytes]) -> tuple[NodeKeys | Machi
         with path.open("rb") as file:
             if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & _OTHERS:
                 raise ConfigError(
-                    f"other users can read the keys in {path}", f"run: chmod 600 '{path}'"
+                    f"other users can read the keys in {path}", f"run: chmod 600 {in_shell(path)}"
                 )
             raw = file.read(KEYS_BYTES_MAX)
     except FileNotFoundError:

@@ -31,8 +31,10 @@ if TYPE_CHECKING:  # with gRPC, for which whoever only reads what is here need n
 
 log = logging.getLogger(__name__)
 
-# How often a daemon looks for records that another process queued: nobody waits longer than this.
+# How often a daemon looks for records that another process queued, or hurried.
 LOOK_SECONDS: Final = 1.0
+# No wait is longer: a coordinator may ask for an hour, and half of it is added by chance at most.
+WAIT_MS_MAX: Final = 5_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +130,9 @@ async def keep_flushing(
     """Flushes for ever, as soon as something is queued and due. Raises Misbehaviour."""
     while True:
         row = store.next_queued()
-        # A clock that was set back must not postpone an attempt by more than the longest wait.
-        wait_ms = (
-            0
-            if row is None
-            else min(row.next_attempt_ms - clock(), int(1000 * PATIENT.max_seconds))
-        )
-        if row is None or wait_ms > 0:
-            await sleep(max(LOOK_SECONDS, wait_ms / 1000))
+        # Further ahead than any wait, the clock was set back meanwhile, and the attempt is due.
+        if row is None or 0 < row.next_attempt_ms - clock() <= WAIT_MS_MAX:
+            await sleep(LOOK_SECONDS)  # and not longer: a command may hurry it
             continue
         try:
             await flush(client, store, clock, follower=follower, on_refused=_log_refused)

@@ -95,6 +95,10 @@ class Store(ContentTables, LogTables):
         rows = self._rows("SELECT * FROM outbox WHERE state = 'unproved' ORDER BY position")
         return [outbox_row(row) for row in rows]
 
+    def hurry(self) -> None:
+        """What is queued is due now, whatever came of earlier attempts: somebody waits for it."""
+        self._write("UPDATE outbox SET attempts = 0, next_attempt_ms = 0 WHERE state = 'queued'")
+
     def requeue_postponed(self) -> None:
         """Sends what was too much for an epoch once more."""
         self._write("UPDATE outbox SET state = 'queued' WHERE state = 'postponed'")

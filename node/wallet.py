@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from contracts.spending import Spending
 from protocol.errors import ConfigError, StateError
-from protocol.money.payout import address_of, binding_digest
+from protocol.money.payout import address_of
 from protocol.money.settlement import Address, Deployment
 
 if TYPE_CHECKING:
@@ -76,10 +76,6 @@ class Wallet:
     def address(self) -> Address:
         """Return the account that is paid."""
         return self._address
-
-    def sign_binding(self, network: bytes, contributor: bytes) -> bytes:
-        """Return the 65-byte signature by which this address is bound to a person (`contributor`)."""
-        return self.sign_digest(binding_digest(network, contributor))
 
     def sign_digest(self, digest: bytes) -> bytes:
         """Return the 65-byte signature over what a witness recomputed. Recompute it before calling this."""

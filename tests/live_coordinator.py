@@ -182,7 +182,7 @@ class Mirror:
 async def live(home: Home) -> AsyncIterator[Live]:
     """Serves `home` from this process, over real TLS sockets."""
     config = home.load()
-    keys = load_keys(home, config)
+    keys = load_keys(home)
     fatal: list[FatalStoreError] = []
     async with (
         running(home, config, keys, fatal.append) as address,

@@ -34,7 +34,7 @@ def make_keys(path: Path) -> Keys:
     home, config = Home(path), Config("test network")
     home.create(config)
     create_keys(home, config)
-    return load_keys(home, config)
+    return load_keys(home)
 
 
 class ScriptedCoordinator(CoordinatorServicer):

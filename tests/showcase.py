@@ -137,7 +137,7 @@ def served(net: Network, path: Path) -> Home:
     for old in path.glob("ledger.db*"):
         old.unlink()
     config = home.load()
-    keys = load_keys(home, config)
+    keys = load_keys(home)
     staged = []
     for entry in net.log:
         batch = shown_batch(parse_envelope(entry.raw))

@@ -37,7 +37,6 @@ IMAGE: Final = "image"  # a picture that loaders decode, as {bytes, path}
 AUDIO: Final = "audio"  # a recording, likewise
 TEXT: Final = "string"
 BYTES: Final = "binary"
-CONTENTS: Final = (IMAGE, AUDIO, TEXT, BYTES)
 NESTED: Final = (IMAGE, AUDIO)  # {bytes, path}
 
 _KEPT_AS: Final = {Shown.PICTURE: IMAGE, Shown.SOUND: AUDIO, Shown.TEXT: TEXT, Shown.FILE: BYTES}

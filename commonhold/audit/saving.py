@@ -16,6 +16,7 @@ from typing import Final
 
 from commonground.addresses import now_ms
 from commonground.counting import plural
+from commonground.escaping import in_shell
 from commonground.files import part_of, replace_file
 from commonhold.audit.report import Report
 from commonhold.audit.source import FolderLog, LogSource
@@ -106,7 +107,7 @@ def require_extends(
         alarm = _free(where, "alarm.json")
         file = AlarmFile(SPLIT_VIEW, f"the log went back: {what}", link, now_ms(), split.parts)
         replace_file(alarm, file.encode(None))
-        advice += f"; `commonhold verify --alarm {alarm}` shows it to anybody"
+        advice += f"; `commonhold verify --alarm {in_shell(alarm)}` shows it to anybody"
     raise Misbehaviour(f"the log went back: {what}", advice)
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Final
 import typer
 
 from commonground.counting import plural
+from commonground.escaping import in_shell
 from commonhold.cli import (
     coordinator_backup,
     coordinator_campaign,
@@ -171,7 +172,7 @@ def init(
             f"{name} is founded in {home.path}. Back up its *.key files.",
             "root.key is who you are, and no work needs it: move it to a safe place offline.",
             f"your account on chain, which pays for settling: 0x{keys.account.hex()}",
-            f"next: commonhold coordinator serve --dir {home.path}",
+            f"next: commonhold coordinator serve --dir {in_shell(home.path)}",
             f"link: {link or 'printed by serve, since a port is chosen then'}",
         ],
     )
@@ -279,7 +280,7 @@ def fsck(directory: HomeOption = None, as_json: JsonFlag = False) -> None:
 
     home = Home.at(directory)
     config = home.load()
-    verifier = load_keys(home, config).log_verifier
+    verifier = load_keys(home).log_verifier
     with Ledger.open(home.ledger_url(config), readonly=True) as ledger, progress(as_json) as bar:
         task = bar.add_task("checking entries", total=ledger.size)
         report = check(ledger, verifier, lambda at, _: bar.update(task, completed=at))

@@ -128,5 +128,5 @@ def _open(where: str, home: Home, opened: ExitStack) -> LogSource:
     database = folder / "node.db"
     if database.exists():
         store = opened.enter_context(NodeDatabase(database))
-        return StoredLog(store, load_keys(home, home.load()).log_verifier)
+        return StoredLog(store, load_keys(home).log_verifier)
     return FolderLog(folder)

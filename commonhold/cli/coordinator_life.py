@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commonground.counting import plural
+from commonground.escaping import in_shell
 from commonhold.cli.coordinator_campaign import CampaignArgument, campaign_app
 from commonhold.cli.options import HomeOption
 from commonhold.cli.output import JsonFlag, emit, guarded, micro, require_agreed, say
@@ -53,7 +54,7 @@ def campaign_new(
             f"cannot write {file}: {error.strerror}", "name another file, in a folder that is there"
         ) from error
     say(
-        f"{file} is written: edit it, then `commonhold coordinator campaign check {file}`,"
+        f"{file} is written: edit it, then `commonhold coordinator campaign check {in_shell(file)}`,"
         " with --dir where your coordinator is not in ./coordinator: it says what the campaign would"
         " cost, too"
     )

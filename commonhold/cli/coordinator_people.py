@@ -122,4 +122,4 @@ def configured_link(home: Home) -> str:
     config = home.load()
     if not (config.grpc_port and config.http_port):
         return ""
-    return str(network_link(config, load_keys(home, config), config.grpc_port, config.http_port))
+    return str(network_link(config, load_keys(home), config.grpc_port, config.http_port))

@@ -37,6 +37,9 @@ LogOption = Annotated[
 FolderArgument = Annotated[
     Path, typer.Argument(help="Folder of a model, with card.json.", show_default=False)
 ]
+CheckedArgument = Annotated[
+    Path, typer.Argument(help="Folder with card.json or answer.json.", show_default=False)
+]
 
 
 @app.command("list")
@@ -97,18 +100,24 @@ def show(
 
 @app.command()
 @guarded
-def verify(folder: FolderArgument, directory: LogOption = None, as_json: JsonFlag = False) -> None:
+def verify(folder: CheckedArgument, directory: LogOption = None, as_json: JsonFlag = False) -> None:
     """Check a model: signature and files; with --dir also its card, lineage and epsilon against the log.
 
-    Exits with 1 if something fails, with 8 if something could not be checked.
+    The answer to a question, answer.json, is checked likewise, and its figures are computed again. Exits with
+    1 if something fails, with 8 if something could not be checked.
     """
     go_on_in_training()
     from commonhold.cli.model_log import replayed
+    from federated.answer import ANSWER_FILE
+    from federated.answer_check import check_answer
     from federated.folder import ModelFolder
     from federated.model_check import Verdict, check_model
 
     state = replayed(directory) if directory is not None else None
-    findings = check_model(ModelFolder.read(folder), state)
+    if (folder / ANSWER_FILE).exists():
+        findings = check_answer(folder, state)
+    else:
+        findings = check_model(ModelFolder.read(folder), state)
     rows: list[list[object]] = [[each.name, each.verdict, each.words] for each in findings]
     emit(
         {"findings": [asdict(each) for each in findings]},

@@ -130,7 +130,7 @@ def join(grant: str, directory: Path | None, passphrase_path: Path | None, as_js
         lambda: [
             f"This machine signs for you: {name_of(keys.person)}",
             "You are paid where your first machine said, and claim there.",
-            "next: commonhold node start",
+            f"next: commonhold node start{home.arguments}",
         ],
     )
 
@@ -143,7 +143,7 @@ def _log(home: NodeDirectory, config: NodeConfig, store: Store, keys: NodeKeys) 
     try:
         asyncio.run(deliver(home, config, store, reports="delegate"))
     except Unreachable as error:
-        say(str(error), "It is kept, and sent by `commonhold node start`.")
+        say(str(error), f"It is kept, and sent by `commonhold node start{home.arguments}`.")
     row = store.outbox_row(record.digest)
     if row is None or not row.last_error or row.state != "refused":
         return None if row is None else row.receipt_index
@@ -174,6 +174,6 @@ def _show_request(
             "",
             "prints a grant; bring that back here:",
             "",
-            "commonhold node join GRANT",
+            f"commonhold node join GRANT{home.arguments}",
         ],
     )

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from commonground.addresses import now_ms
 from commonground.counting import plural
+from commonground.escaping import in_shell
 from commonhold.cli.bond_report import bond_data, bond_text
 from commonhold.cli.move_report import move_data, move_text
 from commonhold.cli.node_home import asset_name, is_running
@@ -160,7 +161,9 @@ def status_text(data: dict[str, Any]) -> list[str]:
     """`status` for people."""
     standing = ", ".join(data["standing_by"])
     lines = [f"ALARM: {message}" for message in data["alarms"]]
-    lines += [f"show others: commonhold verify --alarm {file}" for file in data["alarm_files"]]
+    lines += [
+        f"show others: commonhold verify --alarm {in_shell(file)}" for file in data["alarm_files"]
+    ]
     lines += [f"CLOCK: {data['clock']}"] if data["clock"] else []
     lines += [f"KEY: {data['twin']}"] if data["twin"] else []
     lines += [

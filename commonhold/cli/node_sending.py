@@ -135,7 +135,8 @@ async def _prove(store: Store, known: Follower, client: CoordinatorClient) -> No
 
 
 async def _wait_for_daemon(store: Store) -> None:
-    """Until the outbox is empty, or the daemon could not deliver either."""
+    """Until the outbox is empty, or the daemon could not deliver either: now, not earlier."""
+    store.hurry()
     for _ in range(int(DAEMON_SECONDS / POLL_SECONDS)):
         row = store.next_queued()
         if row is None:

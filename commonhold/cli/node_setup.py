@@ -77,7 +77,11 @@ def init(
         try:
             asyncio.run(deliver(home, config, store, reports="register"))
         except Unreachable as error:
-            say(str(error), "Your registration is kept and sent with your first submission.")
+            say(
+                str(error),
+                f"Your registration is kept, and sent by `commonhold node start{home.arguments}` or with your"
+                " first submission.",
+            )
         reason = why_not_joined(store)
     emit(
         {

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from commonground.counting import plural
+from commonground.escaping import in_shell
 from commonhold.cli import campaign_report, node_report
 from commonhold.cli.node_home import is_running, open_home, open_store
 from commonhold.cli.node_sending import catch_up
@@ -32,13 +33,20 @@ def status(directory: Path | None, offline: bool, as_json: bool) -> None:
 
 
 async def _connection(home: NodeDirectory, config: NodeConfig, follower: Follower) -> str:
-    if is_running(home):
-        return "the running node keeps it"
+    if not is_running(home):
+        try:
+            await catch_up(home, config, follower, tolerant=False)
+        except Unreachable as error:
+            return str(error)
+        return "reached"
+    from commonground.client import CoordinatorClient
+
     try:
-        await catch_up(home, config, follower, tolerant=False)
+        async with CoordinatorClient(config.link) as client:
+            await client.connect()
     except Unreachable as error:
-        return str(error)
-    return "reached"
+        return f"{error}; the running node tries again by itself"
+    return "reached; the running node follows the log"
 
 
 def statement(epoch: int | None, items: bool, directory: Path | None, as_json: bool) -> None:
@@ -65,7 +73,10 @@ def campaigns(directory: Path | None, as_json: bool) -> None:
 
 def _alarms_text(found: list[dict[str, object]]) -> list[str]:
     lines = [
-        (f"{each['kind']}: {each['message']}", f"    commonhold verify --alarm {each['file']}")
+        (
+            f"{each['kind']}: {each['message']}",
+            f"    commonhold verify --alarm {in_shell(each['file'])}",
+        )
         for each in found
     ]
     return [line for pair in lines for line in pair] or ["no alarms"]
@@ -107,6 +118,7 @@ def copy(folder: Path, directory: Path | None, as_json: bool) -> None:
         data,
         as_json,
         lambda: (
-            f"{plural(log.size, 'entry is', 'entries are')} in {folder}: `commonhold verify {folder}`"
+            f"{plural(log.size, 'entry is', 'entries are')} in {folder}:"
+            f" `commonhold verify {in_shell(folder)}`"
         ),
     )

@@ -8,7 +8,8 @@ cannot be reached or is busy (the work is kept), 4 the other side refused, 5 the
 it now, 6 our own disk failed, 7 an alarm is one node's word (verify --alarm), 8 what was asked for could
 not be checked, which is no pass (verify --rpc-url), 9 nothing of what was named could be submitted or
 looked at, 10 some of it was left out (node submit --strict, node scan), 11 personal data was found (node
-submit, node scan), 130 interrupted. Any other non-zero code is a bug.
+submit, node scan), 130 interrupted, 141 nobody read the output to its end (as `| head`). Any other
+non-zero code is a bug.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any, Final, ParamSpec, TypeAlias, TypeVar
+from typing import Annotated, Any, Final, NoReturn, ParamSpec, TypeAlias, TypeVar
 
 import typer
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -37,7 +38,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from commonground.escaping import LogFormatter, indented, one_line, visible
+from commonground.escaping import LogFormatter, in_shell, indented, one_line, visible
 from protocol.errors import (
     CommonholdError,
     ConfigError,
@@ -63,6 +64,7 @@ EXIT_SOME: Final = 10
 EXIT_PERSONAL: Final = 11
 EXIT_BUG: Final = 70  # as sysexits.h has it
 EXIT_INTERRUPTED: Final = 130
+EXIT_UNREAD: Final = 141  # as a shell has it of whom SIGPIPE ends
 
 _EXITS: Final[tuple[tuple[type[CommonholdError], int], ...]] = (
     (ConfigError, EXIT_USAGE),
@@ -87,6 +89,10 @@ class Screen(Console):
         if not self.is_terminal and COLUMNS_VARIABLE not in os.environ:
             self.width = PIPED_COLUMNS
 
+    def on_broken_pipe(self) -> None:
+        """Whoever read has enough: that is no check that failed, as rich's own code 1 would say."""
+        end_unread()
+
     def render_str(self, text: str, **options: Any) -> Text:
         """A string that is printed as it is."""
         return super().render_str(one_line(text), **options | {"markup": False, "emoji": False})
@@ -108,6 +114,13 @@ Printed: TypeAlias = "RenderableType | Sequence[RenderableType]"
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")]
 
+
+class _Printed:
+    """Whether a command has printed its JSON object: it prints one, also where it fails."""
+
+    json = False
+
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -117,22 +130,46 @@ def exit_code(error: CommonholdError) -> int:
     return next((code for kind, code in _EXITS if isinstance(error, kind)), EXIT_USAGE)
 
 
+def end_unread() -> NoReturn:
+    """Ends the command once nobody reads what it prints, and says nothing of it, as other programs do."""
+    with open(os.devnull, "w") as nowhere:  # what is still in the buffer is written at the end
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+    raise SystemExit(EXIT_UNREAD)
+
+
 def guarded(command: Callable[P, R]) -> Callable[P, R]:
     """Turns our errors into a message, what to do next, and an exit code; no traceback."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        _Printed.json, as_json = False, bool(kwargs.get("as_json"))
         try:
             _require_characters(kwargs)
             return command(*args, **kwargs)
         except CommonholdError as error:
-            complain(str(error), error.advice)
+            advice = error.advice + _elsewhere(error.advice, kwargs.get("directory"))
+            complain(str(error), advice)
+            emit_failure(str(error), advice, exit_code(error), as_json)
             raise typer.Exit(exit_code(error)) from error
         except KeyboardInterrupt:
             say("interrupted")
+            emit_failure("interrupted", "", EXIT_INTERRUPTED, as_json)
             raise typer.Exit(EXIT_INTERRUPTED) from None
 
     return run
+
+
+def _elsewhere(advice: str, directory: object) -> str:
+    """What commands of the same group need, too, to mean the directory that this one was given."""
+    group = sys.argv[1] if len(sys.argv) > 1 else ""
+    named = f"`commonhold {group} " in advice and "--dir" not in advice
+    return f" (with --dir {in_shell(directory)})" if directory and named else ""
+
+
+def emit_failure(error: str, advice: str, code: int, as_json: bool) -> None:
+    """What a script reads of a command that could not do what it was asked, if it has printed nothing yet."""
+    if as_json and not _Printed.json:
+        emit({"error": error, "next": advice, "exit_code": code}, as_json, list)
 
 
 def _require_characters(options: dict[str, Any]) -> None:
@@ -242,7 +279,12 @@ def _somebody(question: str) -> Iterator[None]:
 def emit(data: dict[str, Any], as_json: bool, text: Callable[[], Printed]) -> None:
     """Prints `data` as JSON, or whatever `text` returns."""
     if as_json:
-        sys.stdout.write(json.dumps(data, indent=2, sort_keys=True, default=_encode) + "\n")
+        _Printed.json = True
+        try:
+            sys.stdout.write(json.dumps(data, indent=2, sort_keys=True, default=_encode) + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            end_unread()
     else:
         show(text())
 

@@ -34,6 +34,9 @@ def render() -> str:
         "# Command line\n",
         "Generated from `--help` by `python -m commonhold.cli.reference`; a test keeps it current.\n",
         f"Exit codes: {exits}\n",
+        "With `--json` standard output is one JSON object. Of a command that could not do what it was\n"
+        "asked it has `error`, `next` (what to do) and `exit_code`. What is said to people beside it is on\n"
+        "standard error.\n",
     ]
     for name in ("", *GROUPS):
         parts += [

@@ -10,7 +10,7 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
-from commonhold.cli.output import EXIT_USAGE, complain
+from commonhold.cli.output import EXIT_USAGE, complain, emit_failure
 
 # Click's errors, which typer has in a copy of its own; the older one of training (commonhold/cli/training.py)
 # has click's.
@@ -38,7 +38,9 @@ def _usage_said() -> Iterator[None]:
     except _ERRORS.NoArgsIsHelpError:  # no error: whoever says nothing is shown the help
         raise
     except _ERRORS.UsageError as error:
-        complain(*usage_words(error))
+        words, advice = usage_words(error)
+        complain(words, advice)
+        emit_failure(words, advice, EXIT_USAGE, as_json="--json" in sys.argv)
         raise typer.Exit(EXIT_USAGE) from error
 
 

@@ -97,9 +97,7 @@ def load_draft(home: Home, draft_id: str) -> DraftFile:
         raise ConfigError(f"{path.name} is not TOML: {error}", "correct it in an editor") from error
     if len(raw) > DRAFT_BYTES_MAX:
         raise ConfigError(f"{path.name} is too large for a draft", "shorten it in an editor")
-    return DraftFile(
-        draft_id, path, {name: _typed(name, value) for name, value in values.items()}, text
-    )
+    return DraftFile(draft_id, path, {name: _typed(value) for name, value in values.items()}, text)
 
 
 def digest_of(home: Home, draft_id: str) -> str:
@@ -186,7 +184,7 @@ def _spec(said: str) -> str:
     return said
 
 
-def _typed(name: str, value: Any) -> str:
+def _typed(value: Any) -> str:
     if isinstance(value, list):
         return "\n".join(_part(each) for each in value)
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)

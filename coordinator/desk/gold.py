@@ -80,7 +80,7 @@ def gold_view(desk: Desk, campaign_id: str, experts_min: int = 1) -> GoldView:
         seen=len(lines),
         agreed=len(agreed(state, said, experts_min)),
         experts=tuple(sorted({name for each in said.values() for name in each})),
-        agreement=_agreement(campaign, said),
+        agreement=_agreement(said),
     )
 
 
@@ -101,7 +101,7 @@ def answer_words(campaign: Campaign, answer: bytes) -> str:
     return question.kind.words(question.spec, answer) if answer else ""
 
 
-def _agreement(campaign: Campaign, said: Mapping[ItemId, Said]) -> float | None:
+def _agreement(said: Mapping[ItemId, Said]) -> float | None:
     """On whole answers, which are numbered as they come."""
     numbers: dict[bytes, int] = {}
     found = Coincidences()

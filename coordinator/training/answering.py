@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from commonground.files import FILE_MODE, replace_file
 from coordinator.operator import Operator
 from coordinator.training.jobs import model_folder
 from coordinator.training.releasing import last_weights, lineage_of
-from federated.answer import Cost, Origin, compose, to_markdown
+from federated.answer import ANSWER_FILE, MARKDOWN_FILE, Cost, Origin, compose, to_markdown
 from federated.grid import sum_deviation
 from federated.privacy import adversaries
 from federated.questions import parse
@@ -22,9 +21,6 @@ from federated.tasks.statistics import Statistics, noisy_sum
 from protocol.errors import StateError
 from protocol.jobs import Job
 from protos.gen import records_pb2 as pb
-
-ANSWER_FILE: Final = "answer.json"
-MARKDOWN_FILE: Final = "answer.md"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from commonground.escaping import in_shell
 from commonground.files import FILE_MODE
 from protocol.errors import ConfigError, StoreError
 
@@ -108,7 +109,7 @@ class BudgetFile:
         with store_errors(path):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE))
             if path.stat().st_mode & 0o077:
-                raise ConfigError(f"others may access {path}", f"run: chmod 600 {path}")
+                raise ConfigError(f"others may access {path}", f"run: chmod 600 {in_shell(path)}")
             self._connection = sqlite3.connect(
                 path, BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )

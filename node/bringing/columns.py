@@ -14,12 +14,12 @@ Both are read where they say the same, as in a dataset of ours.
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from commonground.escaping import in_shell
 from commonground.lines import is_file
 from commonground.tables import Cell, Row
 from protocol.errors import ConfigError
@@ -55,8 +55,10 @@ class Columns:
 
     def options(self) -> str:
         """As one would give it on a command line."""
-        given = [f"--column {_typed(f'{name}={column}')}" for name, column in self.columns.items()]
-        return " ".join(given + ([f"--answer-column {_typed(self.answer)}"] * bool(self.answer)))
+        given = [
+            f"--column {in_shell(f'{name}={column}')}" for name, column in self.columns.items()
+        ]
+        return " ".join(given + ([f"--answer-column {in_shell(self.answer)}"] * bool(self.answer)))
 
 
 def parse_named(columns: Sequence[str], answer: str) -> Named:
@@ -256,8 +258,3 @@ def _has(columns: Mapping[str, str], part: str) -> bool:
 
 def _key(name: str) -> str:
     return name.strip().casefold()
-
-
-def _typed(text: str) -> str:
-    """As a shell takes it."""
-    return shlex.quote(text)

@@ -43,7 +43,7 @@ def running(state: State, job_id: str, round_: int) -> Job:
     return job
 
 
-def _member(state: State, author: PersonId, job: Job) -> int:
+def _member(author: PersonId, job: Job) -> int:
     """The author's place in the committee, once there is something to open."""
     require(author in job.committee, "this person is not in the round's committee")
     require(job.round_set is not None, "the round's set is not fixed yet")
@@ -54,7 +54,7 @@ def validate_opening(state: State, record: Record[pb.SumOpening]) -> None:
     """By a member, of masks that it holds, over the round's set; no word of it is taken back."""
     body = record.body
     job = running(state, body.job_id, body.round)
-    mine = set(held(len(job.committee), _member(state, record.author, job)))
+    mine = set(held(len(job.committee), _member(record.author, job)))
     require(
         job.round_set is not None and body.set == job.round_set.digest,
         "the opening is of another set than the round's",
@@ -89,7 +89,7 @@ def validate_complaint(state: State, record: Record[pb.Complaint]) -> None:
     """Of what the partner signed, and nothing else. One a round: it is enough to stop it."""
     body = record.body
     job = running(state, body.job_id, body.round)
-    member = _member(state, record.author, job)
+    member = _member(record.author, job)
     if (body.job_id, record.author) in state.complaints:
         raise Ignore("this member has complained in this round already")
     partner = PersonId(body.partner)

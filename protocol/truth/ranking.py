@@ -18,7 +18,6 @@ rather than not, and what they did on gold says it better; so the reading wins i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp
 from typing import Final
 
 import numpy as np
@@ -83,11 +82,6 @@ class Ranking:
     low_micro: NDArray[np.int64]
     high_micro: NDArray[np.int64]
     honesty_ppm: NDArray[np.int64]
-
-    def win_ppm(self, left: int, right: int) -> int:
-        """How probably `left` is preferred to `right` by somebody honest."""
-        gap = int(self.strength_micro[left] - self.strength_micro[right]) / MICRO
-        return round(PPM / (1.0 + exp(-gap)))
 
 
 def rank_sources(

@@ -67,7 +67,7 @@ async def _begin_round(stub: Stub, keys: Keys, people: list[Person]) -> None:
 
 async def _load_until_killed(home: Home, kill_after: int) -> Acknowledged:
     """Eight writers submit as fast as they can; the server is killed at the given number of answers."""
-    keys = load_keys(home, home.load())
+    keys = load_keys(home)
     people = [Person(f"person {number}") for number in range(WRITERS)]
     acknowledged: Acknowledged = []
     with serving_process(home) as (process, address):
@@ -105,7 +105,7 @@ def _replayed(ledger: Ledger) -> State:
 @pytest.mark.parametrize("kill_after", ACKS)
 async def test_a_killed_server_keeps_every_promise(tmp_path: Path, kill_after: int) -> None:
     home = found_network(tmp_path / "net")
-    keys = load_keys(home, home.load())
+    keys = load_keys(home)
     acknowledged = await _load_until_killed(home, kill_after)
     assert len(acknowledged) >= kill_after
 
@@ -134,7 +134,7 @@ async def test_a_killed_server_keeps_every_promise(tmp_path: Path, kill_after: i
 @pytest.mark.timeout(90)
 async def test_killed_in_each_phase_of_a_round_the_next_start_goes_on(tmp_path: Path) -> None:
     home = found_network(tmp_path / "net")
-    keys = load_keys(home, home.load())
+    keys = load_keys(home)
     author, *panel = people = [Person(name) for name in ("author", "r1", "r2", "r3")]
     request = submission_request(author, keys.network, [1, 2, 3], random.Random(0))
     truth = {each.item_id: each.answer for each in request.openings}
@@ -173,7 +173,7 @@ async def test_killed_in_each_phase_of_a_round_the_next_start_goes_on(tmp_path: 
 
 
 async def _join(home: Home, port: int, person: Person) -> api_pb2.Receipt:
-    keys = load_keys(home, home.load())
+    keys = load_keys(home)
     request = append_request(person, "register", registration(person, keys.network))
     async with channel_to(keys, port) as channel:
         stub = api_pb2_grpc.CoordinatorStub(channel)  # type: ignore[no-untyped-call]

@@ -93,7 +93,7 @@ async def _make(folder: Path) -> None:
 def check(home: Home, size: int) -> None:
     """The directory holds a whole log of so many entries, and knows that it does."""
     config = home.load()
-    verifier = load_keys(home, config).log_verifier
+    verifier = load_keys(home).log_verifier
     with Ledger.open(home.ledger_url(config)) as ledger:
         assert fsck(ledger, verifier).entries == size
     kept = KeptHead(home.head_path).read(verifier)
@@ -140,7 +140,7 @@ def test_a_backup_that_was_killed_is_there_whole_or_not_at_all(
         done: Backup = backup(home, target, None, 2)
         assert done.size == AFTER
     assert sorted(each.name for each in tmp_path.iterdir()) == ["saved"], "nothing is left over"
-    keys = load_keys(home, home.load())
+    keys = load_keys(home)
     with Ledger.open(f"sqlite:///{target}/ledger.db", readonly=True) as ledger:
         assert fsck(ledger, keys.log_verifier).entries == AFTER
 
@@ -156,7 +156,7 @@ def test_a_backup_holds_no_key_unless_they_are_asked_for_apart(made: Path, tmp_p
     shutil.copytree(tmp_path / "saved", whole.path)
     for name in keys:
         shutil.copy(tmp_path / "keys" / name, whole.path)
-    load_keys(whole, whole.load())
+    load_keys(whole)
     secret = (home.path / "log.key").read_bytes().strip()
     for file in (tmp_path / "saved").iterdir():
         assert secret not in file.read_bytes()

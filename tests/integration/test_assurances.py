@@ -141,7 +141,7 @@ async def test_no_receipt_goes_out_before_its_head_is_kept(
     assert "head" in str(failure.__cause__ or failure)
     net.fatal.clear()
     monkeypatch.undo()
-    keys = load_keys(net.home, net.home.load())
+    keys = load_keys(net.home)
     kept = KeptHead(net.home.head_path).read(keys.log_verifier)
     assert kept is not None
     assert kept.size == 5

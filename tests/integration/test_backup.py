@@ -46,7 +46,7 @@ async def test_a_backup_of_a_server_that_works_holds_gold_and_proposals(tmp_path
         ]
         await joining
         assert not net.fatal
-    keys = load_keys(home, home.load())
+    keys = load_keys(home)
     for each in made:
         url = f"sqlite:///{each.path}/ledger.db"
         with Ledger.open(url, readonly=True) as ledger:

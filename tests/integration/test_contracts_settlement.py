@@ -449,7 +449,7 @@ def test_signing_does_not_load_web3() -> None:
     """A node starts in the time that eth_keys takes, not in web3's second."""
     script = (
         "import sys; from node.wallet import Wallet;"
-        "Wallet(b'\\x01' * 32).sign_binding(bytes(32), bytes(32));"
+        "Wallet(b'\\x01' * 32).sign_digest(bytes(32));"
         "sys.exit('web3' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=60)

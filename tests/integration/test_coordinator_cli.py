@@ -133,7 +133,7 @@ def test_a_network_is_led_from_the_command_line(tmp_path: Path) -> None:
 
 def test_a_close_says_what_waits_and_why(tmp_path: Path) -> None:
     home = found_network(tmp_path / "net")
-    keys = load_keys(home, home.load())
+    keys = load_keys(home)
     author = Person("author")
     request = submission_request(author, keys.network, [1, 0], random.Random(3))
     with serving_process(home) as (_, address):
@@ -163,7 +163,7 @@ def submit(keys: Keys, port: int, author: Person, request: api_pb2.AppendRequest
 
 def test_gold_is_imported_from_a_file(tmp_path: Path) -> None:
     home = found_network(tmp_path / "net")
-    keys = load_keys(home, home.load())
+    keys = load_keys(home)
     author = Person("author")
     request = submission_request(author, keys.network, [1, 0], random.Random(3))
     with serving_process(home) as (_, address):
@@ -224,10 +224,10 @@ def test_a_signal_ends_the_server_cleanly(tmp_path: Path, number: signal.Signals
 @pytest.mark.parametrize("name", ["root.key", "operator.key", "log.key", "chain.key", "tls.key"])
 def test_a_key_that_others_may_read_is_refused(tmp_path: Path, name: str) -> None:
     home = found_network(tmp_path / "net")
-    load_keys(home, home.load())
+    load_keys(home)
     (home.path / name).chmod(0o640)
     with pytest.raises(ConfigError, match="others may access"):
-        load_keys(home, home.load())
+        load_keys(home)
 
 
 def test_a_malformed_key_is_refused_without_being_shown(tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ def test_a_malformed_key_is_refused_without_being_shown(tmp_path: Path) -> None:
     path = home.path / "log.key"
     path.write_text(path.read_text().strip() + "7\n")
     with pytest.raises(ConfigError) as caught:
-        load_keys(home, home.load())
+        load_keys(home)
     assert path.read_text().strip() not in str(caught.value)
 
 

@@ -74,7 +74,7 @@ async def panel(net: Live, *requests: api_pb2.AppendRequest, c: str = "digits") 
 @pytest.mark.timeout(60)
 async def test_a_fast_campaign_ends_twenty_rounds_while_a_slow_one_waits(tmp_path: Path) -> None:
     home = found_network(tmp_path / "net")
-    keys = load_keys(home, home.load())
+    keys = load_keys(home)
     operator = Person("operator")
     operator.signing_key = keys.operator_key
     with serving_process(home) as (_, address):

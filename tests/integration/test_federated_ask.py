@@ -109,7 +109,9 @@ def refused(net: Net, command: str, *arguments: str) -> str:
 
 def assert_logged(net: Net, path: Path) -> None:
     """The log has the hash of the answer, which only its owner can read; the answer is checked."""
-    from federated.answer import recompute, verify_answer
+    from federated.answer import verify_answer
+    from federated.answer_check import check_answer
+    from federated.model_check import Verdict
 
     job = net.job("ages")
     assert job.status is JobStatus.COMPLETED and job.terms.is_question
@@ -121,7 +123,8 @@ def assert_logged(net: Net, path: Path) -> None:
     key, answer = verify_answer(signed)
     with net.operator() as operator:
         assert key == operator.state.operator_key
-    recompute(answer)
+        found = check_answer(path.parent, operator.state)
+    assert {each.verdict for each in found} == {Verdict.HOLDS}, found
     its = json.loads(answer)
     assert its["question"] == QUESTION and len(its["partners"]) == PARTNERS
     assert its["epsilon_micro"]["public"] <= 1_000_000

@@ -182,7 +182,12 @@ async def test_a_running_daemon_is_left_to_send(operator: Operator, ada: Contrib
             assert row.outgoing.kind == "submission"
             store.mark_sent(row.outgoing.digest, 4, b"")
             assert (await waiting).json["batches"] == [{"entry": 4, "state": "sent", "items": 4}]
-            assert (await ada.run("status", "--json")).json["running"]
+            shown = (await ada.run("status", "--json")).json
+            assert shown["running"] and shown["connection"].startswith("reached")
+    with (ada.home / "node.lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        shown = (await ada.run("status", "--json")).json
+        assert shown["running"] and "does not answer" in shown["connection"]
     with sqlite3.connect(ada.home / "node.db") as plain:
         assert plain.execute("SELECT count(*) FROM items").fetchone() == (4,)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -317,19 +318,41 @@ async def test_without_a_coordinator_the_work_is_kept_and_tried_again_with_backo
 
     async def sleep(seconds: float) -> None:
         nonlocal now_ms
-        now_ms += int(seconds * 1000) + 1
-        waits.append(seconds)
-        if store.next_queued() is None:
+        now_ms += int(seconds * 1000)
+        if (queued := store.next_queued()) is None:
             raise asyncio.CancelledError
+        waits[queued.attempts] += seconds
 
-    waits: list[float] = []
+    waits: defaultdict[int, float] = defaultdict(float)  # seconds, by the failures before
     with pytest.raises(asyncio.CancelledError):
         await keep_flushing(client, store, lambda: now_ms, sleep)
     row = store.outbox_row(outgoing.digest)
     assert row is not None
     assert (row.state, row.attempts, row.receipt_index) == (OutboxState.SENT, 8, 2)
-    assert max(waits) <= 60
-    assert waits[5] > 2 * waits[0], "the waits grow"
+    assert max(waits.values()) <= 60
+    assert waits[6] > 2 * waits[1], "the waits grow"
+
+
+async def test_a_clock_that_was_set_back_and_somebody_who_waits_postpone_nothing(
+    coordinator: ScriptedCoordinator, client: CoordinatorClient, store: Store, keys: NodeKeys
+) -> None:
+    day_ms, waits = 86_400_000, Waits(most=2)
+    outgoing = registration(keys, coordinator.keys.network)
+    store.enqueue(outgoing)
+    store.mark_attempt(outgoing.digest, "away", day_ms + 30_000)
+    with pytest.raises(asyncio.CancelledError):
+        await keep_flushing(client, store, lambda: day_ms, waits)
+    assert store.next_queued() is not None, "not due"
+    with pytest.raises(asyncio.CancelledError):
+        await keep_flushing(client, store, lambda: 0, Waits(most=1))
+    assert store.next_queued() is None, "a day back"
+
+    store.enqueue(other := registration(generate_keys(), coordinator.keys.network))
+    store.mark_attempt(other.digest, "away", day_ms + 30_000)
+    store.hurry()
+    with pytest.raises(asyncio.CancelledError):
+        await keep_flushing(client, store, lambda: day_ms, Waits(most=1))
+    assert store.next_queued() is None
 
 
 # ---- following ----

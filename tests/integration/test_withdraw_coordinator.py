@@ -89,7 +89,7 @@ async def test_nothing_of_a_withdrawn_item_stays_on_disk_or_in_memory(tmp_path: 
         with pytest.raises(grpc.aio.AioRpcError, match="not an item of this author"):
             await withdraw(net, BOB, request.openings[0].item_id)
         assert receipt.index == 5
-    keys = load_keys(home, home.load())
+    keys = load_keys(home)
     with Ledger.open(home.ledger_url(home.load())) as ledger:
         state = recover(ledger, keys.log_verifier).state
         assert state.items[request.openings[1].item_id].is_erased
@@ -261,7 +261,7 @@ def test_a_reader_that_hangs_delays_the_erasure_and_not_the_log(url: str, tmp_pa
 
 def test_a_leaf_that_nobody_withdrew_is_damage(tmp_path: Path) -> None:
     home = found_network(tmp_path / "net")
-    keys = load_keys(home, home.load())
+    keys = load_keys(home)
 
     async def fill() -> bytes:
         async with live(home) as net:

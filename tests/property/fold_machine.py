@@ -1,53 +1,50 @@
-"""A small network that Hypothesis plays: what may happen, and what must hold whatever happens.
+"""What may happen in the small network that Hypothesis plays.
 
 People submit honest, wrong and copied items to campaigns of every kind and withdraw them, stand by and stay
 silent, add keys and change their addresses, train; the operator leads each campaign's rounds in its own time,
 pauses it, closes epochs whenever it likes, changes the policy, sells snapshots, settles, and tries records
 out of place. What the rules allow must keep every invariant, and say truly what it changed; what they refuse
-must raise Misbehaviour and change nothing. Whoever comes when all that was withdrawn is erased ends in the
-same state.
+must raise Misbehaviour and change nothing.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
-from itertools import pairwise
-from typing import Final
 
-import numpy as np
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
-    invariant,
     precondition,
     rule,
 )
 
-from protocol import transition
 from protocol.errors import Misbehaviour
 from protocol.lifecycle import GONE, CampaignStatus, ItemStatus, JobStatus, RoundPhase
 from protocol.log.envelope import parse_envelope
-from protocol.log.merkle import hash_leaf
-from protocol.log.strict import LEAF_TYPES, parse_leaf
 from protocol.money import events
-from protocol.money.accounts import conserves, promised_leaves
+from protocol.money.accounts import promised_leaves
 from protocol.money.ballot import policy_hash
-from protocol.money.settlement import ETHER
-from protocol.review.fingerprints import fingerprint_pixels
-from protocol.rows import EARNS_A_PART, Item, ItemId
+from protocol.rows import Item, ItemId
 from protocol.rules import sealing
 from protocol.rules.contesting import can_be_contested, contests_until, may_have_rounds
 from protocol.rules.network import holders_decide
-from protocol.state import SHARES, State
-from protocol.tasks.spec import encode_spec
 from protos.gen import records_pb2 as pb
 from tests.chain_says import TOKEN, WHERE, attest, deploy, pay, posted, says, settlement
-from tests.fold import held, is_near, same
-from tests.simulated import EVERY_USE, NETWORK, Network, Person, campaign, part, policy, rounds
+from tests.property.fold_invariants import Invariants
+from tests.property.fold_network import (
+    CAMPAIGNS,
+    CHOICES,
+    JUDGES,
+    PEOPLE,
+    PICTURES,
+    RELATIONS,
+    TOKENS,
+    Watched,
+    campaigns,
+)
+from tests.simulated import EVERY_USE, NETWORK, Person, policy
 from tests.simulated_training import (
     add_round,
     end_of,
@@ -58,78 +55,6 @@ from tests.simulated_training import (
     round_of,
     update,
 )
-
-PEOPLE: Final = 6
-TOKENS: Final = (ETHER, TOKEN)
-# One judge is always wrong and one refuses, so that verdicts differ. Every question has two answers or more.
-JUDGES: Final[dict[int, Callable[[int], int | None]]] = {
-    4: lambda t: 1 - min(t, 1),
-    5: lambda _: None,
-}
-CAMPAIGNS: Final = ("pictures", "stars", "pairs", "rubric")
-CHOICES: Final = {"pictures": 10, "stars": 5, "pairs": 3, "rubric": 2}
-REPAYS: Final = frozenset({"pictures", "pairs", "rubric"})
-
-
-def _pictures() -> list[bytes]:
-    """Fingerprints of one picture, of nearly the same, and of likely copies: each resembles its neighbours
-    most."""
-    rng = np.random.default_rng(1)
-    picture = rng.integers(0, 256, (28, 28))
-    noise = rng.normal(0, 3, (28, 28))
-    steps = [np.clip(picture + step * noise, 0, 255).astype(np.uint8) for step in range(4)]
-    return [fingerprint_pixels(step.tobytes(), 28, 28) for step in steps]
-
-
-PICTURES: Final = _pictures()
-# What each person calls every likely copy.
-RELATIONS: Final = (
-    pb.RELATION_COPY,
-    pb.RELATION_DERIVATIVE,
-    pb.RELATION_DERIVATIVE,
-    pb.RELATION_INDEPENDENT,
-    pb.RELATION_UNSEEN,
-)
-
-
-def campaigns() -> list[pb.Campaign]:
-    """One of each kind, small enough that their limits matter."""
-    small = {"reviewers_per_item": 2}
-    return [
-        campaign(
-            id="pictures",
-            parts=[part("image", "image/png"), part("back", "image/png", optional=True)],
-            rounds=rounds(items_max=3, draws_max=2),
-        ),
-        campaign(
-            id="stars",
-            task="rate",
-            spec=encode_spec({"steps": list("12345"), "tolerance": 1}),
-            proposal=pb.PROPOSAL_OPTIONAL,
-            privacy=pb.PRIVACY_REVIEWERS,
-            withdrawal=pb.WITHDRAWAL_KEEPS,
-            **small,
-        ),
-        campaign(
-            id="pairs",
-            task="prefer",
-            spec=encode_spec({"ties": True}),
-            parts=[part("prompt"), part("answer_a"), part("answer_b")],
-            proposal=pb.PROPOSAL_NOT_TAKEN,
-            rounds=rounds(items_max=2, draws_max=1),
-            **small,
-        ),
-        campaign(
-            id="rubric",
-            task="judge",
-            spec=encode_spec(
-                {"criteria": [{"name": "true", "text": "It is true.", "needs_ppm": 900_000}]}
-            ),
-            proposal=pb.PROPOSAL_NOT_TAKEN,
-            **small,
-        ),
-    ]
-
 
 who = st.integers(0, PEOPLE - 1)
 some = st.sets(who)
@@ -155,40 +80,7 @@ def void(_: object) -> None:
     """For acts whose result nobody needs."""
 
 
-class Watched(Network):
-    """Every record either changes nothing or exactly what it says that it changed."""
-
-    def add_raw(self, raw: bytes, leaves: Sequence[bytes] = ()) -> None:
-        before, all_before = dict(self.state.items.scan()), held(self.state)
-        rounds_before, epoch = dict(self.state.rounds.scan()), self.state.epoch
-        try:
-            super().add_raw(raw, leaves)
-        except Misbehaviour:
-            assert held(self.state) == all_before, "a refused record changed the state"
-            raise
-        changes, after = self.changes[-1], dict(self.state.items.scan())
-        told = {i: (before.get(i), item) for i, item in after.items() if item != before.get(i)}
-        assert {i: pair for i, pair in changes.items.items() if pair[0] != pair[1]} == told
-        for name, (old, new) in changes.rounds.items():
-            assert (old.number, new) == (old.number, self.state.rounds[name])
-        assert changes.rounds.keys() >= {
-            name for name, r in self.state.rounds.scan() if r != rounds_before.get(name)
-        }
-        assert changes.closed == (epoch if self.state.epoch > epoch else None)
-        gone = [i for i, item in after.items() if item.status is ItemStatus.WITHDRAWN]
-        assert sorted(changes.erased) == sorted(
-            i for i in gone if before.get(i) is None or before[i].status is not ItemStatus.WITHDRAWN
-        )
-        assert set(changes.gone) == {
-            i for i in told if after[i].status in GONE and _status(before, i) is not after[i].status
-        }
-
-
-def _status(items: Mapping[ItemId, Item], item_id: ItemId) -> ItemStatus | None:
-    return items[item_id].status if item_id in items else None
-
-
-class FoldMachine(RuleBasedStateMachine):
+class FoldMachine(Invariants):
     """One network from its genesis on."""
 
     def __init__(self) -> None:
@@ -612,207 +504,6 @@ class FoldMachine(RuleBasedStateMachine):
                 pb.Rewind(network=NETWORK, first=first, serial=self.net.state.rewinds),
             )
 
-    # ---- what must hold, always ----
-
-    @invariant()
-    def the_books_balance(self) -> None:
-        state = self.net.state
-        assert conserves(state)
-        shares = sum(amount for (_, asset), amount in state.earned.scan() if asset == SHARES)
-        emission = state.policy.epoch_emission_micro
-        assert shares == state.minted_micro <= state.closed_epoch * emission
-
-    @invariant()
-    def no_promise_is_broken_or_made_twice(self) -> None:
-        state = self.net.state
-        leaves: dict[tuple[bytes, bytes], int] = {
-            (leaf.account, asset): amount
-            for leaf in promised_leaves(state)
-            for asset, amount in leaf.amounts
-        }
-        for key, amount in self.promised.items():
-            assert leaves.get(key, 0) >= amount, "an address lost what it was promised"
-        owed = sum(amount for _, amount in state.owed.scan())
-        assert sum(leaves.values()) + owed == sum(amount for _, amount in state.earned.scan())
-
-    @invariant()
-    def the_contract_takes_every_proposal(self) -> None:
-        """Totals never fall, and shares grow by no more than an epoch's emission."""
-        payloads = [dict(payload.totals) for _, payload in self.net.state.payloads.scan()]
-        for before, after in pairwise(payloads):
-            assert all(after.get(asset, 0) >= total for asset, total in before.items())
-            growth = after.get(WHERE.share_token, 0) - before.get(WHERE.share_token, 0)
-            assert growth <= self.net.state.onchain.emission_micro
-
-    @invariant()
-    def items_are_consistent(self) -> None:
-        state = self.net.state
-        for item_id, item in state.items.scan():
-            if item.status not in GONE:
-                assert (item.status is ItemStatus.DUPLICATE) == bool(item.duplicate_of)
-            assert item.is_erased == (item.status is ItemStatus.WITHDRAWN)
-            assert item.duplicate_of != item_id
-            assert item.author not in item.answered_by
-            assert len(set(item.answered_by)) == len(item.answered_by)
-            assert (item.status is ItemStatus.ACCEPTED) == (
-                state.accepted.get((item.campaign_id, item.place)) == item_id
-            )
-
-    @invariant()
-    def what_is_to_be_decided_waits_or_is_in_review(self) -> None:
-        """Nothing is lost between two rounds, and nothing is twice in them."""
-        state = self.net.state
-        queued = [item_id for _, item_id in state.waiting.scan()]
-        sealed = [item_id for c in CAMPAIGNS for item_id in self.net.round(c).items]
-        open_ = [i for i, item in state.items.scan() if _is_open(item)]
-        assert sorted(queued + sealed) == sorted(open_)
-        for queue, ticket in state.queues.scan():
-            (_, first), _ = next(state.waiting.scan(queue))
-            assert ticket == first
-        assert sum(state.waiting.count(queue) for queue, _ in state.queues.scan()) == len(queued)
-        for (_, ticket), item_id in state.waiting.scan():
-            assert state.items[item_id].ticket == ticket
-
-    @invariant()
-    def a_round_leaves_nothing_behind(self) -> None:
-        state = self.net.state
-        for c in CAMPAIGNS:
-            round_ = self.net.round(c)
-            tables = {
-                "candidates": state.candidates.has(c),
-                "tosses": state.tosses.has(c),
-                "awaited": any((nonce, c) in state.awaited for nonce, _ in state.coins.scan()),
-                "tasks": state.tasks.has(c),
-                "assignments": state.assignments.has(c),
-                "commits": state.commits.has(c),
-                "revealed": state.revealed.has(c),
-                "gold": bool(round_.gold_hashes),
-                "items": bool(round_.items),
-            }
-            held = {name for name, full in tables.items() if full}
-            match round_.phase:
-                case RoundPhase.OPEN:
-                    assert not held
-                case RoundPhase.SEALED:
-                    assert "awaited" in held
-                    assert held <= {"candidates", "tosses", "awaited", "items", "gold"}
-                case _:
-                    assert {"tasks", "assignments", "items", "candidates", "tosses"} <= held
-                    drawn = [who for (_, who), _ in state.tasks.scan(c)]
-                    assert [who for (_, who), _ in state.candidates.scan(c)] == drawn
-
-    @invariant()
-    def a_coin_is_kept_as_long_as_a_round_needs_it(self) -> None:
-        state = self.net.state
-        kept = {nonce for nonce, _ in state.coins.scan()}
-        under_way = [r for _, r in state.rounds.scan() if r.phase is not RoundPhase.OPEN]
-        assert kept == {state.coin_nonce, *(round_.coin for round_ in under_way)}
-        assert {nonce for (nonce, _), _ in state.deals.scan()} <= kept
-
-    @invariant()
-    def answers_wait_for_their_pay_and_no_longer(self) -> None:
-        state = self.net.state
-        counted: Counter[tuple[str, bytes]] = Counter()
-        for (c, item_id, person), _ in state.answers.scan():
-            counted[c, person] += 1
-            ended = state.items[item_id].decided_in
-            # A contest that nobody decided leaves the item with the epoch in which it was decided before.
-            late = ended is None or ended >= state.epoch or state.items[item_id].contested
-            assert late, "it was paid, and is still there"
-        assert dict(state.reviewed.scan()) == dict(counted)
-
-    @invariant()
-    def every_place_is_paid_once(self) -> None:
-        """Whatever is withdrawn, contested and submitted again: paid, or due now, is what stands or is owed,
-        to the last millionth."""
-        state = self.net.state
-        paid: Counter[tuple[bytes, str]] = Counter()
-        for entry in self.net.log:
-            if (envelope := parse_envelope(entry.raw)).kind == "close":
-                assert state.keys[envelope.key] == state.operator
-                for line in (parse_leaf(pb.RewardLine, leaf) for leaf in entry.leaves):
-                    found, key = line.evidence, (line.person, line.campaign_id)
-                    paid[key] += self.worth(line, found.accepted, found.derivatives)
-                    paid[key] -= found.repaid_micro
-        for (author, c, revision), due in state.contributions.scan():
-            terms = pb.RewardLine(campaign_id=c, revision=revision)
-            paid[author, c] += self.worth(terms, due.accepted, due.derivatives)
-        worth = Counter(dict(state.repayable.scan()))
-        for _, item in state.items.scan():
-            if item.earned and item.status is not ItemStatus.WITHDRAWN:
-                terms = pb.RewardLine(campaign_id=item.campaign_id, revision=item.revision)
-                derived = (item.before or item).relation in EARNS_A_PART
-                worth[item.author, item.campaign_id] += self.worth(terms, 1, derived)
-        for c in REPAYS:
-            assert {k: n for k, n in worth.items() if k[1] == c and n} == {
-                k: n for k, n in paid.items() if k[1] == c and n
-            }
-
-    def worth(self, line: pb.RewardLine, accepted: int, derivatives: int) -> int:
-        """What accepted items earn by the terms of a line; prices here are of whole thousands."""
-        if not line.campaign_id:
-            return 0
-        terms = self.net.state.campaign_under(line.campaign_id, line.revision)
-        part = terms.derivative_permille * derivatives
-        return (1_000 * (accepted - derivatives) + part) * terms.price_ppm // 1_000
-
-    @invariant()
-    def snapshots_know_what_was_withdrawn(self) -> None:
-        state = self.net.state
-        for _, snapshot in state.snapshots.scan():
-            gone = [i for i in snapshot.items if state.items[i].status in GONE]
-            parts = [
-                i for at, i in self.taken_back if at > snapshot.logged_at and i in snapshot.items
-            ]
-            assert snapshot.withdrawn == len(gone) + len(parts)
-
-    def teardown(self) -> None:
-        """Replays the log whole; as one that was checked before; and as it is once all or some of what was
-        withdrawn is erased: wherever everything that is missing is explained, nothing tells it from having
-        been there."""
-        whole, again = State(), State()
-        gone, whose = self.net.erased_since(), self._owners()
-        later = [(gone, State()), ({each for each in gone if whose[each][0] % 2}, State())]
-        for entry in self.net.log:
-            transition.apply(whole, entry.raw, entry.leaves)
-            transition.reapply(again, entry.raw, entry.leaves)
-            for erased, state in later if gone else ():
-                transition.apply(state, entry.raw, entry.erased(erased))
-                if not len(state.unexplained):
-                    assert held(state) == held(whole)
-        assert same(whole, self.net.state), "a replay of the log ends elsewhere"
-        assert same(again, whole), "what was checked before ends elsewhere"
-        for _, state in later if gone else ():
-            transition.require_explained(state)
-            assert same(state, whole)
-
-    def _owners(self) -> dict[bytes, ItemId]:
-        """Whose each leaf of a submission is: its own, or that of a part of an item."""
-        owners: dict[bytes, ItemId] = {}
-        for entry in self.net.log:
-            if parse_envelope(entry.raw).kind == "submission":
-                for leaf in entry.leaves:
-                    if leaf[0] == LEAF_TYPES["Item"]:
-                        parts = (each.hash for each in parse_leaf(pb.Item, leaf).optional)
-                        owners |= dict.fromkeys((hash_leaf(leaf), *parts), hash_leaf(leaf))
-        return owners
-
 
 def _parts_of(item: Item) -> set[str]:
     return set() if item.description is None else {part.name for part in item.description.parts}
-
-
-def _is_open(item: Item) -> bool:
-    """Whether a verdict on the item is still to come."""
-    return item.decided_in is None and item.status not in (
-        ItemStatus.DUPLICATE,
-        *GONE,
-    )
-
-
-def alike() -> set[bool]:
-    """Whether the first picture is a near duplicate of each other one."""
-    return {is_near(PICTURES[0], other) for other in PICTURES[1:]}
-
-
-__all__ = ["PICTURES", "FoldMachine", "alike"]

@@ -11,7 +11,8 @@ import os
 from hypothesis import Phase, settings
 
 from tests.property.explore import EXPLORING
-from tests.property.fold_machine import PICTURES, FoldMachine, alike
+from tests.property.fold_machine import FoldMachine
+from tests.property.fold_network import PICTURES, alike
 
 
 def test_the_pictures_resemble_each_other() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import subprocess
@@ -11,11 +12,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from commonhold.cli.node import app
-from commonhold.cli.output import COLUMNS_VARIABLE, ask, confirm, require_agreed, table
-from protocol.errors import ConfigError
+from commonhold.cli.output import (
+    COLUMNS_VARIABLE,
+    EXIT_UNREAD,
+    EXIT_USAGE,
+    ask,
+    confirm,
+    emit,
+    guarded,
+    require_agreed,
+    table,
+)
+from protocol.errors import ConfigError, StateError
 
 LONG = "x" * 200
 PRINTED = f"from commonhold.cli.output import show, table; show(table('T', ['a'], [['{LONG}']]))"
@@ -31,6 +43,79 @@ def test_a_table_is_cut_only_where_somebody_says_how_wide_it_may_be(
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=others | given)
     assert (LONG in done.stdout) == whole
     assert len(done.stdout.splitlines()[1]) < 210, "and no wider than it needs"
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_who_is_not_read_to_the_end_says_nothing_of_checks_that_failed(as_json: bool) -> None:
+    """`commonhold verify LINK | head -1` must not end as a log that does not hold."""
+    printed = f"from commonhold.cli.output import emit; emit({{}}, {as_json}, lambda: 'a line')"
+    reads, writes = os.pipe()
+    os.close(reads)
+    with open(writes, "wb") as unread:
+        done = subprocess.run(
+            [sys.executable, "-c", printed], stdout=unread, stderr=subprocess.PIPE, check=False
+        )
+    assert (done.returncode, done.stderr) == (EXIT_UNREAD, b"")
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["status", "--dir", "NOWHERE"], "there is no node in "),
+        (["status", "--director", "NOWHERE"], "no such option: --director"),
+        (["review", "answer"], "missing argument 'item'"),
+    ],
+)
+def test_a_script_reads_one_object_of_a_command_that_fails_too(
+    words: list[str], error: str
+) -> None:
+    command = [sys.executable, "-m", "commonhold", "node", *words, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    told = json.loads(done.stdout)
+    assert told.keys() == {"error", "next", "exit_code"}
+    assert told["error"].startswith(error) and told["next"]
+    assert told["exit_code"] == done.returncode == EXIT_USAGE
+    assert told["error"] in done.stderr, "people are told as before"
+
+
+@pytest.mark.parametrize(
+    ("advice", "directory", "shown"),
+    [
+        ("run `commonhold node start`", Path("my net"), " (with --dir 'my net')"),
+        ("run `commonhold node start`", None, ""),
+        ("run `commonhold node init`, or name it with --dir", Path("my net"), ""),
+        ("run `commonhold coordinator serve`", Path("my net"), ""),
+    ],
+)
+def test_advice_means_the_directory_that_the_command_was_given(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    advice: str,
+    directory: Path | None,
+    shown: str,
+) -> None:
+    @guarded
+    def command(directory: Path | None) -> None:
+        raise StateError("the node does not run", advice)
+
+    monkeypatch.setattr(sys, "argv", ["commonhold", "node", "page"])
+    with pytest.raises(typer.Exit):
+        command(directory=directory)
+    assert capsys.readouterr().err.endswith(f"next: {advice}{shown}\n")
+
+
+def test_there_is_no_second_object_where_a_command_fails_behind_its_answer(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    @guarded
+    def command(as_json: bool) -> None:
+        emit({"found": 1}, as_json, list)
+        raise StateError("not all of it")
+
+    with pytest.raises(typer.Exit):
+        command(as_json=True)
+    assert json.loads(capsys.readouterr().out) == {"found": 1}
 
 
 @pytest.mark.parametrize(

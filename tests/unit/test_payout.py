@@ -50,7 +50,7 @@ def test_binding_digest_equals_the_wallets(network: bytes, contributor: bytes) -
 
 
 def test_a_binding_holds_for_its_network_contributor_and_address() -> None:
-    signature = WALLET.sign_binding(NETWORK, CONTRIBUTOR)
+    signature = WALLET.sign_digest(binding_digest(NETWORK, CONTRIBUTOR))
     verify_binding(NETWORK, CONTRIBUTOR, WALLET.address, signature)
     for network, contributor, address in (
         (b"\x09" * 32, CONTRIBUTOR, WALLET.address),
@@ -63,7 +63,7 @@ def test_a_binding_holds_for_its_network_contributor_and_address() -> None:
 
 def test_a_signature_has_one_encoding() -> None:
     digest = binding_digest(NETWORK, CONTRIBUTOR)
-    good = WALLET.sign_binding(NETWORK, CONTRIBUTOR)
+    good = WALLET.sign_digest(digest)
     assert recover_signer(digest, good) == WALLET.address
     with pytest.raises(Reject, match="malleated"):
         recover_signer(digest, malleated(good))

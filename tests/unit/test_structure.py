@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -258,6 +259,25 @@ def test_nothing_that_is_printed_looks_like_markup() -> None:
         and not text.value.startswith('"""')
     }
     assert not found
+
+
+def test_paths_in_commands_that_people_copy_are_quoted() -> None:
+    """`chmod 600 /my net/log.key` would be two files, and `--dir my net` a wrong use."""
+    command = re.compile(r"(\bcommonhold [\w -]+|\bchmod \d+) '?$")
+    a_path = re.compile(r"\b(path|file|folder|alarm|home|directory|root)\b")
+    bare = {
+        f"{place}:{text.lineno}: {ast.unparse(value.value)}"
+        for place, path in everywhere()
+        for text in ast.walk(ast.parse(path.read_text()))
+        if isinstance(text, ast.JoinedStr)
+        for before, value in pairwise(text.values)
+        if isinstance(before, ast.Constant)
+        and isinstance(value, ast.FormattedValue)
+        and command.search(str(before.value))
+        and a_path.search(ast.unparse(value.value))
+        and not ast.unparse(value.value).startswith("in_shell(")
+    }
+    assert not bare, "use commonground.escaping.in_shell"
 
 
 def test_no_table_is_written_for_spreadsheets() -> None:
