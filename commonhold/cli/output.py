@@ -13,10 +13,12 @@ submit, node scan), 130 interrupted. Any other non-zero code is a bug.
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import logging
 import os
+import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -74,6 +76,8 @@ _EXITS: Final[tuple[tuple[type[CommonholdError], int], ...]] = (
 )
 
 
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+_ROOM: Final = "make room on that disk, and run the command again"
 COLUMNS_VARIABLE: Final = "COLUMNS"
 # A file or another program has no width, and nothing is to be missing there. Tables are as wide as they need.
 PIPED_COLUMNS: Final = 10_000
@@ -126,13 +130,26 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             _require_characters(kwargs)
             return command(*args, **kwargs)
         except CommonholdError as error:
-            complain(str(error), error.advice)
+            complain(str(error), error.advice or _on_a_full_disk(error))
             raise typer.Exit(exit_code(error)) from error
         except KeyboardInterrupt:
             say("interrupted")
             raise typer.Exit(EXIT_INTERRUPTED) from None
 
     return run
+
+
+def _on_a_full_disk(error: CommonholdError) -> str:
+    """What to do where that is behind an error; nothing where it is another one. Every command goes on where
+    it was ended."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in _FULL:
+            return _ROOM
+        if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            return _ROOM
+        cause = cause.__cause__
+    return ""
 
 
 def _require_characters(options: dict[str, Any]) -> None:
