@@ -14,10 +14,12 @@ non-zero code is a bug.
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import logging
 import os
+import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -76,6 +78,8 @@ _EXITS: Final[tuple[tuple[type[CommonholdError], int], ...]] = (
 )
 
 
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+_ROOM: Final = "make room on that disk, and run the command again"
 COLUMNS_VARIABLE: Final = "COLUMNS"
 # A file or another program has no width, and nothing is to be missing there. Tables are as wide as they need.
 PIPED_COLUMNS: Final = 10_000
@@ -148,6 +152,7 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except CommonholdError as error:
             advice = error.advice + _elsewhere(error.advice, kwargs.get("directory"))
+            advice = advice or _on_a_full_disk(error)
             complain(str(error), advice)
             emit_failure(str(error), advice, exit_code(error), as_json)
             raise typer.Exit(exit_code(error)) from error
@@ -170,6 +175,19 @@ def emit_failure(error: str, advice: str, code: int, as_json: bool) -> None:
     """What a script reads of a command that could not do what it was asked, if it has printed nothing yet."""
     if as_json and not _Printed.json:
         emit({"error": error, "next": advice, "exit_code": code}, as_json, list)
+
+
+def _on_a_full_disk(error: CommonholdError) -> str:
+    """What to do where that is behind an error; nothing where it is another one. Every command goes on where
+    it was ended."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in _FULL:
+            return _ROOM
+        if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            return _ROOM
+        cause = cause.__cause__
+    return ""
 
 
 def _require_characters(options: dict[str, Any]) -> None:

@@ -221,11 +221,9 @@ class Forms:
 
     async def take_down(self, request: Request, form: FormData) -> str:
         """Takes an item down, for a reason that everybody can read."""
-        item, code, words = (
-            request.path_params["item_id"],
-            _text(form, "code"),
-            _text(form, "words"),
-        )
+        item, code = request.path_params["item_id"], _text(form, "code")
+        # The field has room for several lines, and the log for one.
+        words = " ".join(filter(None, map(str.strip, _text(form, "words").split("\n"))))
         _require_sure(form)
 
         def work(desk: Desk) -> None:

@@ -17,7 +17,7 @@ from typing import Any, Final
 from coordinator.desk.statistics import Coincidences
 from protocol.identity import PersonId
 from protocol.lifecycle import ItemStatus
-from protocol.rows import ItemId
+from protocol.rows import Item, ItemId
 from protocol.rules.record import Record
 from protocol.tasks.question import Question, ask
 from protocol.transition import Changes
@@ -64,11 +64,18 @@ class Observed:
     total: Counts = field(default_factory=Counts)
     weeks: dict[Week, Counts] = field(default_factory=dict)  # in order
     authors: Counter[PersonId] = field(default_factory=Counter)  # of accepted items
+    classes: Counter[int] = field(default_factory=Counter)  # likewise
     derived: int = 0  # accepted items that their authors made of others
     items: list[ItemId] = field(default_factory=list)  # in the log's order
     rounds: list[RoundPlace] = field(default_factory=list)
     reveals: array[int] = field(default_factory=lambda: array("Q"))  # of the round under way
     said: dict[ItemId, list[bytes]] = field(default_factory=dict)  # likewise; empty: a refusal
+
+    def count_classes(self, item: Item | None, sign: int) -> None:
+        """Adds an accepted item's classes, or takes them off."""
+        if item is not None and item.answer is not None:
+            for place in self.question.kind.counted(self.question.spec, item.answer):
+                self.classes[place] += sign
 
     def week(self, time_ms: int) -> Counts:
         """The counts of the week that holds this time."""
@@ -97,11 +104,10 @@ class Observations:
             seen = self.campaigns[after.campaign_id]
             if before is None:
                 seen.items.append(item_id)
-            was, now = (
-                each is not None and each.status is ItemStatus.ACCEPTED for each in (before, after)
-            )
+            was, now = map(_is_accepted, (before, after))
             if was != now:
                 seen.authors[after.author] += now - was
+                seen.count_classes(after if now else before, now - was)
                 described = after.description or (before and before.description)
                 seen.derived += (now - was) * bool(described and described.derived_from)
 
@@ -124,10 +130,14 @@ class Observations:
         seen.said, seen.reveals = {}, array("Q")
 
 
+def _is_accepted(item: Item | None) -> bool:
+    return item is not None and item.status is ItemStatus.ACCEPTED
+
+
 def _classes_of(verdict: pb.ItemVerdict, changes: Changes, question: Question) -> list[int] | None:
     """The classes that an item was accepted as; None unless it was."""
     _, item = changes.items.get(verdict.item_id, (None, None))
-    if item is None or item.status is not ItemStatus.ACCEPTED or item.answer is None:
+    if item is None or not _is_accepted(item) or item.answer is None:
         return None
     return question.kind.counted(question.spec, item.answer)
 

@@ -99,8 +99,7 @@ def progress_of(state: State, tally: Tally, seen: Observed, campaign_id: str) ->
     ]
     kind, spec = seen.question.kind, seen.question.spec
     summary = kind.summary(spec)
-    marks = tally.answers.of(campaign_id).marks
-    counts = [marks[place] for place in range(len(summary.names))]
+    counts = [seen.classes[place] for place in range(len(summary.names))]
     authors = +seen.authors
     total = seen.total
     return Progress(

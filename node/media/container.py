@@ -113,10 +113,12 @@ class Notes:
         if found := _XMP_ORIENTATION.search(packet):
             self._xmp_orientation = int(found[1])
 
-    def trailing(self, length: int) -> None:
+    def trailing(self, rest: bytes) -> None:
         """Bytes after the end: what hides there is not seen by reviewers."""
+        length = len(rest)
         if length:
-            self.remove(f"{length:,} bytes after the end" if length > 1 else "a byte after the end")
+            what = f"{length:,} bytes after the end" if length > 1 else "a byte after the end"
+            self.remove(what, rest[:BESIDE_BYTES_MAX])
 
     @property
     def orientation(self) -> int:
@@ -180,7 +182,7 @@ def riff_chunks(data: bytes, what: str, notes: Notes) -> list[tuple[bytes, bytes
     size = int.from_bytes(data[4:8], "little") + 8
     if size - 1 > len(data):
         raise broken(what, f"it says {size:,} bytes, and has {len(data):,}")
-    notes.trailing(len(data) - size)
+    notes.trailing(data[size:])
     chunks: list[tuple[bytes, bytes]] = []
     at, end = 12, min(size, len(data))
     while at < end:

@@ -49,9 +49,9 @@ def clean(data: bytes, sides_max: int, pixels_max: int) -> Cleaned:
             raise broken("GIF picture", f"there is no block at byte {at:,}")
     if not images:
         raise broken("GIF picture", "it holds no picture")
-    notes.trailing(len(data) - at - 1)
+    notes.trailing(data[at + 1 :])
     content = b"".join((*kept, bytes([_TRAILER]))) if notes.removed else data
-    return Cleaned(content, notes.removed, width, height, notes.orientation)
+    return Cleaned(content, notes.removed, width, height, notes.orientation, beside=notes.beside)
 
 
 def _byte(data: bytes, at: int) -> int:

@@ -89,7 +89,7 @@ def clean(data: bytes, sides_max: int, pixels_max: int) -> Cleaned:
     if reading.credentials:
         joined = b"".join(part for _, part in sorted(reading.credentials.items()))
         reading.notes.remove(CREDENTIALS, joined)
-    reading.notes.trailing(len(data) - at)
+    reading.notes.trailing(data[at:])
     reading.kept.append(bytes([0xFF, _EOI]))
     return _cleaned(reading)
 

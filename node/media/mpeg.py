@@ -39,7 +39,7 @@ def clean(data: bytes) -> Cleaned:
     stop, frames = _walk(data, start, end)
     stated = read_stated(first)
     _check_end(data[stop:end], stop, stated)
-    notes.trailing(end - stop)
+    notes.trailing(data[stop:end])
     whole = _stated(data[start:stop], first, frames, stated)
     if len(whole) != stop - start or whole[: len(first)] != first:
         notes.correct(LENGTH)

@@ -55,7 +55,7 @@ def clean(data: bytes) -> Cleaned:
     """Raises Reject for what is not one whole recording."""
     notes = Notes()
     pages, end = _pages(data)
-    notes.trailing(len(data) - end)
+    notes.trailing(data[end:])
     first = pages[0].body
     if first.startswith(_VORBIS):
         headers, comment = 3, _VORBIS_COMMENT + _NO_COMMENTS + b"\x01"

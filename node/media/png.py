@@ -85,7 +85,7 @@ def clean(data: bytes, sides_max: int, pixels_max: int) -> Cleaned:
             pixels.append(body)
         if name == b"IEND":
             break
-    notes.trailing(len(data) - at)
+    notes.trailing(data[at:])
     _check_pixels(b"".join(pixels), header)
     profile, colours = _colours(said, notes)
     width, height = struct.unpack_from(">II", header)

@@ -82,6 +82,10 @@ _NATIONAL_DIGITS_MAX: Final = 13  # with the zero; Austria has the longest
 _BARE_DIGITS_MIN: Final = 9  # in one piece: shorter ones are orders and dates far more often
 _NORTH_AMERICA: Final = 1
 _AMERICAN: Final = re.compile(r"(?:1[ .-])?(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}", re.ASCII)
+# Links to somebody's messenger hold the whole number, without its sign.
+_LINK: Final = re.compile(
+    r"\b(?:wa\.me/|whatsapp\.com/send/?\?phone=)\+?(\d{7,15})(?!\d)", re.ASCII | re.IGNORECASE
+)
 # Where a number without a country's code may be from, by the language around it.
 _REGIONS: Final = {
     "ar": ("EG", "SA", "AE", "MA"), "bn": ("BD", "IN"), "cs": ("CZ",), "da": ("DK",),
@@ -109,6 +113,9 @@ def region_of_locale(name: str) -> tuple[str, ...]:
 
 def find_phones(text: str, regions: Sequence[str]) -> Iterator[Found]:
     """Numbers that are in use: with their country's code, or as they are dialled in one of `regions`."""
+    for link in _LINK.finditer(text):
+        if region := _in_use("+" + link[1], None):
+            yield Found(Kind.PHONE, *link.span(1), region)
     at = 0
     while match := _NUMBER.search(text, at):
         start, at = match.span()

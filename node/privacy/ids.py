@@ -169,7 +169,9 @@ def _be(text: str) -> bool:
 def _kr(text: str) -> bool:
     digits = digits_of(text)
     check = (11 - weighted(digits[:12], (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)) % 11) % 10
-    return _short_day(digits[:6]) and digits[12] == check
+    # Of those who were registered since October 2020 the last six digits are drawn.
+    is_drawn = digits[6] in (3, 4, 7, 8) and text[:6] >= "201005"
+    return _short_day(digits[:6]) and (is_drawn or digits[12] == check)
 
 
 _ALONE: Final = r"(?<![\w./+-])"

@@ -20,11 +20,14 @@ from protocol.depth import load_json
 _ISSUED: Final = (
     ("AWS", r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}"),
     ("GitHub", r"gh[opsur]_[A-Za-z0-9]{36,251}|github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}"),
-    ("GitLab", r"glpat-[\w-]{20,60}"),
+    (
+        "GitLab",
+        r"gl(?:pat|dt|rt|cbt|ptt|ft|imt|oas|soat|agent)-[\w-]{20,100}(?:\.[\w-]{2,10}){0,2}",
+    ),
     ("Google", r"AIza[\w-]{35}|GOCSPX-[\w-]{28}|ya29\.[\w-]{20,300}"),
     ("Slack", r"xox[abeoprs]-[A-Za-z0-9-]{10,250}|xapp-\d-[A-Za-z0-9-]{10,250}"),
     ("Slack", r"https://hooks\.slack\.com/services/[\w/]{40,60}"),
-    ("Stripe", r"(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{16,250}"),
+    ("Stripe", r"(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{16,250}|whsec_[A-Za-z0-9+/]{32,64}"),
     ("OpenAI", r"sk-(?:proj-|svcacct-)?[\w-]{20}T3BlbkFJ[\w-]{20}|sk-proj-[\w-]{40,200}"),
     ("Anthropic", r"sk-ant-[\w-]{20,250}"),
     ("Hugging Face", r"hf_[A-Za-z]{34}"),
@@ -32,10 +35,34 @@ _ISSUED: Final = (
     ("npm", r"npm_[A-Za-z0-9]{36}"),
     ("SendGrid", r"SG\.[\w-]{22}\.[\w-]{43}"),
     ("Telegram", r"\d{8,10}:AA[\w-]{33}"),
+    ("Discord", r"https://(?:\w{1,10}\.)?discord(?:app)?\.com/api/webhooks/\d{15,20}/[\w-]{60,80}"),
+    ("Atlassian", r"ATATT3[\w=-]{60,300}"),
+    ("Databricks", r"dapi[0-9a-f]{32}(?:-\d)?"),
+    ("DigitalOcean", r"do[opr]_v1_[0-9a-f]{64}"),
+    ("Docker", r"dckr_[po]at_[\w-]{27,40}"),
+    ("Figma", r"fig[do]_[\w-]{40}"),
+    ("Grafana", r"glsa_[A-Za-z0-9]{32}_[0-9a-fA-F]{8}"),
+    ("Groq", r"gsk_[A-Za-z0-9]{52}"),
+    ("HashiCorp", r"hv[bs]\.[\w-]{24,300}"),
+    ("Linear", r"lin_api_[A-Za-z0-9]{40}"),
+    ("Mailgun", r"key-[0-9a-f]{32}"),
+    ("New Relic", r"NRAK-[A-Z0-9]{27}"),
+    ("Notion", r"ntn_[A-Za-z0-9]{46}|secret_[A-Za-z0-9]{43}"),
+    ("OpenRouter", r"sk-or-v1-[0-9a-f]{64}"),
+    ("Perplexity", r"pplx-[A-Za-z0-9]{48}"),
+    ("Postman", r"PMAK-[0-9a-f]{24}-[0-9a-f]{34}"),
+    ("Replicate", r"r8_[A-Za-z0-9]{37}"),
+    ("RubyGems", r"rubygems_[0-9a-f]{48}"),
+    ("Sentry", r"sntry[su]_[\w+/=]{40,400}"),
+    ("Shopify", r"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}"),
+    ("Square", r"sq0(?:atp|csp)-[\w-]{22,43}"),
+    ("Twilio", r"SK[0-9a-f]{32}"),
+    ("xAI", r"xai-[A-Za-z0-9]{80}"),
     ("age", r"AGE-SECRET-KEY-1[A-Z0-9]{58}"),
+    ("a wallet", r"[xyz]prv[1-9A-HJ-NP-Za-km-z]{107}"),
 )
 # What one of them begins with: most characters are passed by at that.
-_FIRST: Final = r"(?=[AGSghnprsxy\d])"
+_FIRST: Final = r"(?=[A-Zdfghklnprswxyz\d])"
 _KEY: Final = re.compile(
     rf"(?<![\w-]){_FIRST}(?:{'|'.join(f'(?P<k{n}>{form})' for n, (_, form) in enumerate(_ISSUED))})(?![\w-])",
     re.ASCII,
@@ -43,20 +70,35 @@ _KEY: Final = re.compile(
 _TOKEN: Final = re.compile(
     r"(?<![\w.-])(eyJ[\w-]{10,8000}+)\.[\w-]{2,16000}+\.[\w-]{0,2000}+(?![\w.-])", re.ASCII
 )
-# To its end, or to the end of all: half a private key is one, too. Escaped line ends are of code and JSON.
+# To its end or, if somebody cut it, as far as there are lines of it: half a private key is one, too. Escaped
+# line ends are of code and JSON.
 _PRIVATE: Final = re.compile(
-    r"-----BEGIN (?:[A-Z0-9]{1,16} ){0,3}PRIVATE KEY(?: BLOCK)?-----"
+    r"-----BEGIN (?:[A-Z0-9]{1,16} ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:"
     r"(?:[A-Za-z0-9+/=\s\\:,.()]|-(?!----)){0,20000}+"
-    r"-----END (?:[A-Z0-9]{1,16} ){0,3}PRIVATE KEY(?: BLOCK)?-----",
+    r"-----END (?:[A-Z0-9]{1,16} ){0,3}PRIVATE KEY(?: BLOCK)?-----"
+    r"|(?:(?:\s|\\[nr]){1,40}[A-Za-z0-9+/=]{16,200}+){1,400}+)",
     re.ASCII,
 )
+# What a secret is called where people write; in code, also behind the hump of a name like dbPassword.
+_CALLED: Final = (
+    r"(?:(?<![A-Za-z])|(?-i:(?<=[a-z0-9])(?=[A-Z])))(?=[pstcaemkwlhп密パ비])"
+    r"(?:pass(?:wor[dt]|wd|phrase|code)?|pwd|secret|token|credential|"
+    r"(?:api|access|auth|private|secret|client|account|encryption)[_ .-]?(?:key|secret|token)"
+    r"|mot de passe|contraseña|senha|kennwort|wachtwoord|lösenord|hasło|пароль|密[码碼]|パスワード|비밀번호)"
+)
 _ASSIGNED: Final = re.compile(
-    r"(?<![A-Za-z])(?=[pstcae])(?:pass(?:word|wd|phrase|code)?|pwd|secret|token|credential|"
-    r"(?:api|access|auth|private|secret|client|account|encryption)[_ .-]?(?:key|secret|token))"
-    r"[\"'`]?\s{0,3}(?:=>|:=|[:=]|\bis\b)\s{0,3}(?:[\"'`](?P<quoted>[^\s\"'`\\]{8,200})[\"'`]"
-    r"|(?P<bare>[^\s\"'`\\,;<>()\[\]{}]{8,200}+)(?![(\[]))",
+    _CALLED + r"[\"'`]?(?:\s{0,3}(?:=>|:=|[:=]|\b(?:is|ist|lautet|est|es|é)\b|は)\s{0,3}"
+    r"(?:[\"'`](?P<quoted>[^\s\"'`\\]{8,200})[\"'`]"
+    r"|(?P<bare>[^\s\"'`\\,;<>()\[\]{}]{8,200}+)(?![(\[]))"
+    r"|>\s{0,3}(?P<tagged>[^\s<>]{8,200}+)\s{0,3}</)",
     re.IGNORECASE,
 )
+_HEADER: Final = re.compile(
+    r"\bauthorization[\"'`]?\s{0,3}[:=]\s{0,3}[\"'`]?(?:bearer|basic|token)\s{1,3}(?P<bare>[\w.~+/=-]{8,4000}+)",
+    re.ASCII | re.IGNORECASE,
+)
+# The name of a variable that holds it.
+_ELSEWHERE: Final = re.compile(r"\$[A-Z][A-Z0-9_]+|%[A-Z][A-Z0-9_]+%", re.ASCII)
 _BITS_MIN: Final = 2.5  # for each character: a word has less, what was drawn has more
 _KINDS_MIN: Final = 2  # of small letters, capitals, digits and signs
 
@@ -87,10 +129,11 @@ def find_private_keys(text: str) -> Iterator[Found]:
 
 def find_passwords(text: str) -> Iterator[Found]:
     """What is called a secret and does not read like a word."""
-    for match in _ASSIGNED.finditer(text):
-        name = "quoted" if match["quoted"] is not None else "bare"
-        if _is_drawn(match[name]):
-            yield Found(Kind.PASSWORD, *match.span(name))
+    for form in (_ASSIGNED, _HEADER):
+        for match in form.finditer(text):
+            name = match.lastgroup or ""
+            if _is_drawn(match[name]) and not _ELSEWHERE.fullmatch(match[name]):
+                yield Found(Kind.PASSWORD, *match.span(name))
 
 
 def _is_drawn(value: str) -> bool:

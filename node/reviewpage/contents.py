@@ -102,9 +102,14 @@ def _first_line(path: Path) -> str:
     return visible(line[:GLIMPSE_CHARS]) + (" …" if len(line) > GLIMPSE_CHARS else "")
 
 
+def is_prose(media_type: str) -> bool:
+    """Whether it is read as words are; the lines of anything else mean something."""
+    return media_type in _PROSE
+
+
 def prose_language(text: str, media_type: str) -> str:
     """The code of what a screen reader reads it in, where that is sure; empty otherwise, and of code."""
-    return language_of(text) if media_type in _PROSE else ""
+    return language_of(text) if is_prose(media_type) else ""
 
 
 def peaks_of(part: ShownPart) -> Response:

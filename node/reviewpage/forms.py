@@ -25,7 +25,7 @@ from node.page.words import moment
 from node.reviewers import ShownPart
 from node.reviewpage.answers import Said, in_words, say
 from node.reviewpage.asked import Hand, key_in
-from node.reviewpage.contents import glimpse_of, prose_language, text_of
+from node.reviewpage.contents import glimpse_of, is_prose, prose_language, text_of
 from node.reviewpage.desk import (
     Desk,
     RoundDesk,
@@ -54,7 +54,7 @@ class PartView:
     """A part as a page shows it."""
 
     name: str
-    shown: str  # text, picture, sound or file
+    shown: str  # text, code, picture, sound or file
     at: int
     text: str
     language: str  # of the text, where that is sure
@@ -286,7 +286,8 @@ def _parts_of(parts: Sequence[ShownPart], start: int = 0) -> list[PartView]:
         shown = MEDIA[part.media_type].shown
         text = text_of(part.path) if shown is Shown.TEXT else ""
         language = prose_language(text, part.media_type)
-        made.append(PartView(part.name, shown.value, at, text, language))
+        is_code = shown is Shown.TEXT and not is_prose(part.media_type)
+        made.append(PartView(part.name, "code" if is_code else shown.value, at, text, language))
     return made
 
 

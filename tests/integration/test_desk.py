@@ -334,9 +334,11 @@ def take_down(desk: Desk, url: str) -> None:
         for fields in ({"code": "rights"}, {"code": "rights", "words": "x"}, {"sure": "yes"}):
             assert visitor.send(f"{path}/takedown", **fields).status_code == 400, fields
             visitor.read(path)
-        gone = visitor.send(f"{path}/takedown", code="rights", words="<b>mine</b>", sure="yes")
+        gone = visitor.send(
+            f"{path}/takedown", code="rights", words="<b>mine</b>,\r\n so he says\r\n", sure="yes"
+        )
         assert gone.status_code == 200
-        assert "&lt;b&gt;mine&lt;/b&gt;" in gone.text and "<b>mine" not in gone.text
+        assert "&lt;b&gt;mine&lt;/b&gt;, so he says" in gone.text and "<b>mine" not in gone.text
         assert "Nothing is shown any more" in gone.text
         assert desk.state.items[item_id].status is ItemStatus.TAKEN_DOWN
         assert item_id.hex() in visitor.read("campaigns/digits/items?state=taken%20down")

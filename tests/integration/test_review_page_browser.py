@@ -304,6 +304,41 @@ async def test_a_whole_review_by_touch_alone(world: ReviewWorld) -> None:
     assert rows[-1].refusal and statuses(world, "notes") == {TaskStatus.ANSWERED}
 
 
+async def test_a_finger_shows_what_differs_where_there_is_something_to_compare(
+    shared: ReviewWorld,
+) -> None:
+    def work(url: str) -> None:
+        with reviewer(url, 390, 844) as person:
+            person.browser.call("Emulation.setTouchEmulationEnabled", enabled=True)
+            hidden = (
+                "[...document.querySelectorAll('.steps button')]"
+                ".find(e => e.textContent.startsWith('What differs')).hidden"
+            )
+            person.at("fruits")
+            assert person.browser.evaluate(hidden)
+            person.at("patches")
+            person.tap(".steps button", "What differs")
+            person.browser.wait("document.querySelector('.difference .added')")
+            person.tap(".steps button", "What differs")
+            person.browser.wait("!document.querySelector('.difference')")
+
+    await look(shared, work)
+
+
+async def test_time_that_is_left_is_in_words_of_its_number(shared: ReviewWorld) -> None:
+    minute = 60_000
+
+    def work(url: str) -> None:
+        with reviewer(url) as person:
+            said = person.browser.evaluate(
+                f"import('{person.base}static/item.js').then(({{countdown}}) => [89.5, 119, 130, 2890]"
+                f".map(m => countdown(Date.now() + m * {minute} + 1000)))"
+            )
+            assert said == ["89 minutes left", "1 hour left", "2 hours left", "2 days left"]
+
+    await look(shared, work)
+
+
 async def test_several_that_fit_and_a_recording(world: ReviewWorld) -> None:
     def work(url: str) -> None:
         with reviewer(url) as person:
@@ -316,8 +351,9 @@ async def test_several_that_fit_and_a_recording(world: ReviewWorld) -> None:
             person.kept()
             person.keys("1")
             person.kept()
-            person.keys("ArrowRight")
-            browser.click(".none")
+            assert browser.text(".play kbd") == "Space"
+            assert browser.text(".none kbd") == "O"
+            person.keys("ArrowRight", "o")
             person.kept()
 
     await look(world, work)
@@ -512,6 +548,7 @@ async def test_a_whole_review_without_a_script(world: ReviewWorld) -> None:
             browser.click("input[name=said2][value=no]")
             person.send(".button")
             assert "Still to be said: clear." in browser.text()
+            assert browser.evaluate("document.querySelectorAll('pre.code[dir=ltr]').length") == 2
             browser.open(f"{person.base}answers/patches/1")
             assert "(not finished)" in browser.text()
             browser.open(f"{person.base}answers/notes/1")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -27,7 +29,7 @@ from commonhold.cli.output import (
     require_agreed,
     table,
 )
-from protocol.errors import ConfigError, StateError
+from protocol.errors import ConfigError, StateError, StoreError
 
 LONG = "x" * 200
 PRINTED = f"from commonhold.cli.output import show, table; show(table('T', ['a'], [['{LONG}']]))"
@@ -166,3 +168,36 @@ def test_a_table_has_a_head_only_where_a_column_has_a_name(columns: list[str], h
 def test_what_is_piped_in_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
     assert confirm("Sure?")
+
+
+def full_database() -> sqlite3.Error:
+    database = sqlite3.connect(":memory:")
+    database.execute("pragma max_page_count = 1")
+    with pytest.raises(sqlite3.Error) as raised:
+        database.execute("create table t (x)")
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    ("cause", "says_room"),
+    [
+        (OSError(errno.ENOSPC, ""), True),
+        (OSError(errno.EACCES, ""), False),
+        (full_database(), True),
+    ],
+    ids=["full", "forbidden", "full database"],
+)
+def test_on_a_full_disk_it_is_said_what_to_do(
+    cause: Exception, says_room: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @guarded
+    def command() -> None:
+        try:
+            raise RuntimeError from cause  # as a library would, which says it with an error of its own
+        except RuntimeError as error:
+            raise StoreError("it cannot be written") from error
+
+    with pytest.raises(typer.Exit) as ended:
+        command()
+    assert ended.value.exit_code == 6
+    assert ("make room on that disk" in capsys.readouterr().err) is says_room

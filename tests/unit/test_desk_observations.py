@@ -109,6 +109,28 @@ def test_authors_are_those_of_accepted_items(folded: Any) -> None:
         assert sorted(observed.items) == sorted(item_id for item_id, _ in mine)
 
 
+def test_classes_are_those_of_accepted_items(folded: Any) -> None:
+    """What is rejected has an answer, too: another one than its author gave."""
+    state, tally, seen = folded
+    rejected = 0
+    for campaign_id, observed in seen.campaigns.items():
+        kind, spec = observed.question.kind, observed.question.spec
+        answered = [
+            item
+            for _, item in state.items.scan()
+            if item.campaign_id == campaign_id and item.answer
+        ]
+        accepted = [item for item in answered if item.status is ItemStatus.ACCEPTED]
+        rejected += sum(item.status is ItemStatus.REJECTED for item in answered)
+        counts = Counter(place for item in accepted for place in kind.counted(spec, item.answer))
+        view = progress_of(state, tally, observed, campaign_id)
+        names = kind.summary(spec).names
+        assert +observed.classes == +counts
+        assert all(line.items == counts[names.index(line.name)] for line in view.classes)
+        assert all(line.share is None or 0 <= line.share <= 1 for line in view.classes)
+    assert rejected > 0
+
+
 def test_gold_is_counted_when_it_is_opened(net: Network, folded: Any) -> None:
     _, _, seen = folded
     opened = 0

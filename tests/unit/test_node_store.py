@@ -264,6 +264,17 @@ def test_a_migration_happens_once_and_whole(path: Path) -> None:
         Store(path)
 
 
+def test_what_sqlite_undoes_by_itself_is_not_undone_again(path: Path) -> None:
+    """As on a full disk, where the error has to be the one that says so."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    undone = (
+        "CREATE TABLE m (a UNIQUE); INSERT INTO m VALUES (1); INSERT OR ROLLBACK INTO m VALUES (1);"
+    )
+    with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
+        schema.migrate(connection, (undone,))
+    connection.close()
+
+
 def test_a_directory_that_cannot_be_written_is_our_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot open"):
         Store(tmp_path / "missing" / "node.db")

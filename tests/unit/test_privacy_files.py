@@ -167,6 +167,11 @@ def exif(tag: int, value: object) -> bytes:
         (exif(0x013B, "ann@example.org"), "the camera's data"),
         (exif(0x9C9D, "ann@example.org".encode("utf-16-le")), "the camera's data"),
         (encoded("JPEG", comment=b"by ann@example.org"), "comments"),
+        (encoded("GIF", comment=b"by ann@example.org"), "comments"),
+        *(
+            (encoded(form) + b"ann@example.org", "15 bytes after the end")
+            for form in ("PNG", "JPEG", "GIF", "WEBP")
+        ),
     ],
 )
 def test_personal_data_beside_a_picture_is_told_and_stays_here(

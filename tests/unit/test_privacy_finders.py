@@ -147,6 +147,89 @@ def test_a_password_is_what_is_called_so_and_reads_like_none() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'dbPassword = "{}"', '{{"userPassword": "{}"}}', "githubToken: {}", "SharedAccessKey={};",
+        "<password>{}</password>", "<apiKey> {} </apiKey>", "Mein Passwort lautet {}", "mot de passe : {}",
+        "Mi contraseña es {}", "пароль: {}", "密码\uff1a{}", "パスワードは{}", "Authorization: Bearer {}",
+        "-H 'Authorization: Basic {}'",
+    ],
+)  # fmt: skip
+def test_a_password_has_many_names(text: str) -> None:
+    said = text.format("q9X2bT7wKm")
+    assert [said[each.start : each.end] for each in TextFinder().find(said)] == ["q9X2bT7wKm"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password=$DB_PASSWORD1", "token: %API_TOKEN_2%", "compassword: q9X2bT7wKm", "x.token > tokens12345",
+        "map<Token> tokens12345", "Authorization: Bearer <token>", "authorization is based on q9X2bT7wKm",
+    ],
+)  # fmt: skip
+def test_what_only_names_a_secret_holds_none(text: str) -> None:
+    assert TextFinder().find(text) == []
+
+
+def test_half_a_private_key_is_one() -> None:
+    lines = "\n".join("MIIEpAIBAAKCAQEA" + "7bq3Z" * 9 for _ in range(3))
+    begun = f"-----BEGIN RSA PRIVATE {'KEY'}-----\n{lines}"
+    assert TextFinder().redact(f"{begun}\n\nand no more") == "[PRIVATE KEY]\n\nand no more"
+    escaped = begun.replace("\n", "\\n")
+    assert TextFinder().redact(f'"{escaped}"') == '"[PRIVATE KEY]"'
+    assert TextFinder().find("It begins with -----BEGIN PRIVATE KEY----- and a new line.") == []
+
+
+@pytest.mark.parametrize(
+    ("issuer", "text"),
+    [
+        ("Atlassian", "ATATT3" + "xF" * 40), ("Databricks", "dapi" + "0a" * 16),
+        ("DigitalOcean", "dop_v1_" + "0a" * 32), ("Docker", "dckr_pat_" + "aB0" * 9),
+        ("Figma", "figd_" + "aB0-" * 10), ("GitLab", "glrt-" + "aB0-_" * 4),
+        ("GitLab", "glpat-" + "aB0-_" * 5 + "aB.01.0a1b2c3d4"),
+        ("Grafana", "glsa_" + "aB0c" * 8 + "_0a1b2c3d"),
+        ("Groq", "gsk_" + "aB0c" * 13), ("HashiCorp", "hvs." + "aB0-" * 6),
+        ("Linear", "lin_api_" + "aB0c" * 10),
+        ("Mailgun", "key-" + "0a1b" * 8), ("New Relic", "NRAK-" + "AB0" * 9), ("Notion", "ntn_" + "aB" * 23),
+        ("OpenRouter", "sk-or-v1-" + "0a" * 32), ("Perplexity", "pplx-" + "aB0c" * 12),
+        ("Postman", "PMAK-" + "0a" * 12 + "-" + "0a" * 17), ("Replicate", "r8_" + "a" + "B0c" * 12),
+        ("RubyGems", "rubygems_" + "0a" * 24), ("Sentry", "sntrys_" + "aB0=" * 11),
+        ("Shopify", "shpat_" + "0a" * 16), ("Square", "sq0atp-" + "aB" * 11),
+        ("Stripe", "whsec_" + "aB0c" * 8),
+        ("Twilio", "SK" + "0a" * 16), ("xAI", "xai-" + "aB0c" * 20), ("a wallet", "xprv" + "9" + "s2" * 53),
+        ("Discord", "https://discord.com/api/webhooks/" + "1" * 18 + "/" + "aB0-" * 17),
+    ],
+)  # fmt: skip
+def test_keys_say_who_issued_them(issuer: str, text: str) -> None:
+    (found,) = TextFinder().find(f"use {text}, please")
+    assert (found.kind, found.what, found.span) == (Kind.KEY, issuer, (4, 4 + len(text)))
+    assert TextFinder().find(f"use {text[: len(text) // 2]}, please") == []
+
+
+def test_a_login_may_have_no_name() -> None:
+    (found,) = TextFinder().find("at redis://:s3cr3t@db.example.org:6379 it is")
+    assert found.kind is Kind.LOGIN
+
+
+def test_a_link_to_a_messenger_holds_a_number() -> None:
+    for link in (
+        "https://wa.me/442079460958",
+        "https://api.whatsapp.com/send?phone=442079460958&text=Hi",
+    ):
+        (found,) = TextFinder().find(f"write to {link}")
+        assert (found.kind, found.what, found.end - found.start) == (Kind.PHONE, "GB", 12)
+    assert TextFinder().find("see https://example.org/442079460958") == []
+
+
+def test_koreans_registered_since_the_digits_are_drawn() -> None:
+    known = {
+        n: TextFinder().find(f"so {n} it is")
+        for n in ("201004-3123456", "201005-3123456", "201005-1123456")
+    }
+    assert [n for n, found in known.items() if found] == ["201005-3123456"]
+
+
 def test_a_token_has_a_header_that_says_how_it_is_signed() -> None:
     header = base64.urlsafe_b64encode(json.dumps({"typ": "JWT"}).encode()).decode().rstrip("=")
     assert BRITISH.find(f"x {header}.e30xx.abc") == []

@@ -57,7 +57,9 @@ const makeSeveral = ({ names }, keys, answer) => {
     now = next; // keys may be faster than the screen
     answer(next, false);
   };
-  const none = make("button", { type: "button", class: "choice none", "aria-pressed": "false", onclick: () => answer(names.map(() => 0), true) }, "None of them fits");
+  const noneFits = () => answer(names.map(() => 0), true);
+  const none = make("button", { type: "button", class: "choice none", "aria-pressed": "false", onclick: noneFits },
+    make("span", {}, "None of them fits"), make("kbd", { "aria-hidden": "true", dataset: { key: "none" } }, keys.shown("none")));
   const buttons = names.map((name, at) => choiceButton(name, at, keys, () => toggle(at)));
   const { field, find } = finder(names, buttons, toggle);
   return {
@@ -67,7 +69,7 @@ const makeSeveral = ({ names }, keys, answer) => {
       buttons.forEach((button, at) => change(button, "aria-pressed", String(said?.[at] === 1)));
       change(none, "aria-pressed", String(Boolean(said) && !said.includes(1)));
     },
-    actions: { ...choiceActions(names.length, toggle), find },
+    actions: { ...choiceActions(names.length, toggle), none: noneFits, find },
   };
 };
 

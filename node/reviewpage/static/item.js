@@ -22,12 +22,13 @@ export class ItemScreen {
     this.hint = make("p", { class: "hint quiet", "aria-hidden": "true" });
     this.question = make("h1", {});
     this.holder = make("div", {});
-    this.guidelines = make("details", { class: "guidelines", open: window.innerWidth > 800 });
+    this.guidelines = make("details", { class: "guidelines", open: window.innerWidth > 800, hidden: true });
     this.number = make("p", { class: "number" });
     this.timer = make("p", { class: "timer quiet", hidden: localStorage.getItem("commonhold-review-timer") === "off" });
     this.skipped = make("p", { class: "skipped", hidden: true });
     const act = (words, action) => button(words, () => this.do(action), { key: keys.shown(action), class: "plain", dataset: { action } });
-    this.steps = make("div", { class: "steps" }, act("Back", "back"), act("Next", "next"), act("Skip", "skip"));
+    this.difference = act("What differs", "difference");
+    this.steps = make("div", { class: "steps" }, act("Back", "back"), act("Next", "next"), act("Skip", "skip"), this.difference);
     this.element = make("main", { id: "main", class: "review", tabindex: -1 },
       make("div", { class: "left" }, this.stage, this.hint),
       make("aside", { class: "panel", "aria-label": "Your answer" }, this.question, this.holder, this.skipped, this.steps, this.number, this.timer, this.guidelines));
@@ -84,14 +85,18 @@ export class ItemScreen {
   /** Keys may have changed. */
   relabel() {
     for (const mark of this.element.querySelectorAll("kbd[data-key]")) mark.textContent = this.keys.shown(mark.dataset.key);
-    for (const press of this.element.querySelectorAll("[data-action]")) {
+    this.#label(this.element);
+    const names = this.#round?.form.names ?? [];
+    this.hint.textContent = this.#swipesAnswer() ? `← ${names[1]}    swipe    ${names[0]} →` : "Swipe to go on or back";
+    this.hint.hidden = this.keys.swipe === "off";
+  }
+
+  #label(screen) {
+    for (const press of screen.querySelectorAll("[data-action]")) {
       const mark = press.querySelector("kbd");
       mark.textContent = this.keys.shown(press.dataset.action);
       mark.hidden = !mark.textContent;
     }
-    const names = this.#round?.form.names ?? [];
-    this.hint.textContent = this.#swipesAnswer() ? `← ${names[1]}    swipe    ${names[0]} →` : "Swipe to go on or back";
-    this.hint.hidden = this.keys.swipe === "off";
   }
 
   #put(item, parts) {
@@ -103,6 +108,7 @@ export class ItemScreen {
     this.#shown = item;
     this.#what = partsInWords(item, parts);
     if (isOther) this.stage.scrollTop = 0; // before there is anything new to lay out
+    this.#label(stage);
     this.stage.replaceChildren(stage);
     this.#guide(item);
     this.#paintPanel(item, isOther);
@@ -122,6 +128,7 @@ export class ItemScreen {
     this.#actions = {};
     this.#shown = null;
     this.stage.replaceChildren(make("p", { class: "empty" }, "This item is on its way from your node, and can be answered once it is here …"));
+    this.#guide(item);
     this.#paintPanel(item);
   }
 
@@ -132,6 +139,7 @@ export class ItemScreen {
     change(this.stage, "aria-busy", String(this.#shown !== item));
     this.#form.paint(item, isOther);
     this.#relation.element.hidden = !model.isCompared(item);
+    this.difference.hidden = !this.#actions.difference;
     this.#relation.paint(item);
     this.#paintNumber(item);
     this.skipped.hidden = !item.refused;
@@ -244,5 +252,6 @@ export const countdown = (ends) => {
   const minutes = Math.floor((ends - Date.now()) / 60_000);
   if (minutes < 0) return "the time is up";
   if (minutes < 90) return `${plural(minutes, "minute")} left`;
-  return minutes < 48 * 60 ? `${Math.floor(minutes / 60)} hours left` : `${Math.floor(minutes / 1440)} days left`;
+  const hours = Math.floor(minutes / 60);
+  return `${hours < 48 ? plural(hours, "hour") : plural(Math.floor(hours / 24), "day")} left`;
 };

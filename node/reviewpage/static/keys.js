@@ -3,7 +3,7 @@
 
 import { make } from "./dom.js";
 
-const ANSWERS = /^(choice|relation)/;
+const ANSWERS = /^(choice|relation|none$)/;
 const STORED = "commonhold-review-keys";
 export const CHOICES_WITH_KEYS = 10;
 
@@ -11,6 +11,7 @@ const choice = (at) => ({ name: `choice${at}`, words: `Answer ${at + 1}`, key: S
 
 export const ACTIONS = [
   ...Array.from({ length: CHOICES_WITH_KEYS }, (_, at) => choice(at)),
+  { name: "none", words: "None of them fits", key: "o" },
   { name: "relation0", words: "It is a copy", key: "c" },
   { name: "relation1", words: "It is a derivative", key: "v" },
   { name: "relation2", words: "It is independent", key: "i" },

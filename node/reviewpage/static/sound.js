@@ -17,7 +17,8 @@ export const showSound = ({ recording, peaks }, name, actions) => {
   const bars = make("canvas", { class: "wave", "aria-hidden": "true" });
   const seek = make("input", { type: "range", min: 0, max: 1000, value: 0, "aria-label": `Place in ${name}`, class: "seek" });
   const time = make("output", { class: "time", "aria-live": "off" }, "0:00");
-  const play = make("button", { type: "button", class: "play" }, "Play");
+  const word = make("span", {}, "Play");
+  const play = make("button", { type: "button", class: "play" }, word);
   const speed = make("select", { "aria-label": "Speed" }, SPEEDS.map((each) => make("option", { value: each, selected: each === 1 }, `${each}×`)));
 
   const part = () => (audio.duration ? audio.currentTime / audio.duration : 0);
@@ -40,18 +41,22 @@ export const showSound = ({ recording, peaks }, name, actions) => {
     if (!audio.paused && audio.isConnected) frame = requestAnimationFrame(run);
   };
   audio.addEventListener("play", () => {
-    play.textContent = "Pause";
+    word.textContent = "Pause";
     cancelAnimationFrame(frame);
     run();
   });
-  audio.addEventListener("pause", () => (play.textContent = "Play"));
+  audio.addEventListener("pause", () => (word.textContent = "Play"));
   for (const event of ["loadedmetadata", "seeked", "ended"]) audio.addEventListener(event, paint);
   play.addEventListener("click", toggle);
   speed.addEventListener("change", () => (audio.playbackRate = Number(speed.value)));
   seek.addEventListener("input", () => (audio.currentTime = (Number(seek.value) / 1000) * (audio.duration || 0)));
   new ResizeObserver(paint).observe(bars);
 
-  actions.play ??= toggle;
+  if (!actions.play) {
+    actions.play = toggle; // of several, the first has the key
+    play.dataset.action = "play";
+    play.append(make("kbd", { "aria-hidden": "true" }));
+  }
   actions.slower ??= () => faster(-1);
   actions.faster ??= () => faster(1);
   actions.earlier ??= () => (audio.currentTime = Math.max(0, audio.currentTime - SKIP_SECONDS));
