@@ -50,6 +50,7 @@ from protocol.committee import noise_parties_max
 from protocol.errors import ConfigError
 from protocol.identity import PersonId, name_of
 from protocol.limits import DELTA_PPB_MAX, PPM, TRAINING_ROUNDS_MAX, UPLOAD_BITS_MAX
+from protocol.rules.dataset import usable_snapshot
 from protocol.rules.training import ROUND_SECONDS_MAX
 from protocol.state import State
 from protos.gen import records_pb2 as pb
@@ -197,6 +198,7 @@ def open_job(
         snapshot, public = b"", None
         if terms.snapshot:
             snapshot, _ = find_snapshot(operator.state, terms.snapshot)
+            usable_snapshot(operator.state, snapshot)  # whose export is deleted once it is not
             public = load_yardstick(home, snapshot, task).table
         task = task.suited(public, terms.expected_examples)
         require_fits(terms.extras, task, has_public=public is not None)
