@@ -35,6 +35,7 @@ from coordinator.training.leading import (
 )
 from coordinator.training.releasing import load_held_back
 from coordinator.training.snapshot import load_yardstick
+from federated.data import Table
 from federated.export import Extras, require_fits
 from federated.flower.control import SuperLink
 from federated.grid import fitting
@@ -77,8 +78,6 @@ _RANGES: Final = {
 
 _WEIGHT_BITS: Final = (0, 4, 8)
 
-# About what an accuracy over a thousand public examples is off by: chance alone fails hardly a round.
-MARGIN_USUAL: Final = 0.03
 _OF_RECIPE: Final = ("rounds", "sampling", "clip", "learning_rate", "momentum")
 
 
@@ -89,7 +88,7 @@ class Judging:
     cohorts: int = 0  # whose sums are opened; 0: that of all alone
     defence: str = Defence.TRUSTED
     worth: float = 0.0  # part of the pay that goes by it
-    margin: float | None = None  # None: a usual one, where there is a snapshot to look at
+    margin: float | None = None  # None: `margin_usual`, where there is a snapshot to look at
 
     def __post_init__(self) -> None:
         for name, value in (("worth", self.worth), ("margin", self.margin or 0.0)):
@@ -97,12 +96,17 @@ class Judging:
                 raise ConfigError(f"--{name} is {value:g}", "give a part of one")
 
     def apply(self, record: pb.Job) -> None:
-        """Writes it into a job's record, whose snapshot is set."""
-        usual = MARGIN_USUAL if record.snapshot else 0.0
+        """Writes it into a job's record, all that is not left open."""
         record.cohorts = self.cohorts
         record.defence = self.defence if self.cohorts else ""
         record.worth_ppm = round(self.worth * PPM)
-        record.margin_ppm = round((usual if self.margin is None else self.margin) * PPM)
+        record.margin_ppm = round((self.margin or 0.0) * PPM)
+
+
+def margin_usual(task: Task, public: Table) -> float:
+    """How far a round's model may fall on public examples: as far as the task's own recipe swings, and as an
+    accuracy over so many is off by chance."""
+    return max(task.swing, min(1 / math.sqrt(len(public)), 0.5))
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +217,8 @@ def open_job(
         ):
             weights = initial_weights(task, terms.task, public)
             record = _record(operator.state, terms, task, weights, snapshot)
+            if public is not None and terms.judging.margin is None:
+                record.margin_ppm = round(margin_usual(task, public) * PPM)
             replace_file(initial_path(home, terms.job_id), encode(weights))
             link.ready()
             record.endpoint, record.tls_certificate = link.endpoint, link.certificate

@@ -36,6 +36,8 @@ class Task(ABC):
     kind: ClassVar[str] = "classify"  # the kind of campaign whose labels it learns; empty: of any
     public: ClassVar[bool] = False  # whether a snapshot's examples shape the features
     asks: ClassVar[bool] = False  # whether what comes out is an answer to read, and no model to run
+    # How far the metric may fall in a round that is as it should be, by the task's own recipe.
+    swing: ClassVar[float] = 0.03
 
     labels: tuple[str, ...] = field(kw_only=True)
     device: str = field(default="cpu", kw_only=True, compare=False)  # this machine's, of no job
