@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,33 @@ def test_more_than_may_wait_are_told_to_come_again(
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
     monkeypatch.setattr(serving_app, "WAITING_MAX", 1)
     assert predicted(served, {"inputs": [PICTURE]}).status_code == 200
+
+
+def test_who_sends_much_holds_nobody_up(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Megabytes of digits take seconds to read; meanwhile the server says that it is well, and to more
+    than may wait that they come again, before it has read what they sent."""
+    reading, done = threading.Event(), threading.Event()
+
+    def read(body: bytes, takes: Takes) -> np.ndarray:
+        reading.set()
+        assert done.wait(20)
+        return examples_in(body, takes)
+
+    monkeypatch.setattr(serving_app, "examples_in", read)
+    monkeypatch.setattr(serving_app, "WAITING_MAX", 1)
+    body = json.dumps({"inputs": [PICTURE]}).encode()
+
+    async def ask() -> list[int]:
+        transport = httpx.ASGITransport(build_app(served, frozenset({HOST})))
+        async with httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}") as client:
+            first = asyncio.create_task(client.post("/predict", content=body, headers=JSON))
+            assert await asyncio.to_thread(reading.wait, 20)
+            well = await client.get("/health")
+            second = await client.post("/predict", content=body, headers=JSON)
+            done.set()
+            return [each.status_code for each in (well, second, await first)]
+
+    assert asyncio.run(ask()) == [200, 503, 200]
 
 
 @given(
