@@ -45,7 +45,8 @@ from federated.recipe import Recipe
 from federated.spec import labels_of, spare_for, spec_of
 from federated.tasks import Task
 from federated.tasks.registry import code_digest, code_version, made, options_of, require_kind
-from federated.tasks.task import blank, initial_weights, try_out
+from federated.tasks.task import blank, initial_weights
+from federated.tasks.trial import try_out
 from protocol.cohorts import Defence
 from protocol.committee import noise_parties_max
 from protocol.errors import ConfigError

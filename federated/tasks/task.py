@@ -175,12 +175,6 @@ class LinearTask(Task):
         return linear_graph(weights.arrays["weight"], weights.arrays.get("bias"), weights.labels)
 
 
-def try_out(task: Task, name: str, table: Table) -> None:
-    """Tries the model on a few examples, as every partner will. Raises ConfigError where it mixes them."""
-    few = table.take(slice(TRIED))
-    task.require_private(task.inputs(few, blank(task, name).fixed), task.targets(few))
-
-
 def blank(task: Task, name: str) -> Weights:
     """Weights of this task's shapes, all zero, to decode others by. Raises ConfigError if too large."""
     shapes = {**task.shapes, **{f"fixed {each}": s for each, s in task.fixed_shapes.items()}}
