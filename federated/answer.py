@@ -7,6 +7,7 @@ the file alone: they belong to who asked.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -29,14 +30,15 @@ ANSWER_FILE: Final = "answer.json"
 MARKDOWN_FILE: Final = "answer.md"
 # The longest names of as many cells as there may be.
 ANSWER_BYTES_MAX: Final = 4 << 20
+_DECIMALS_MAX: Final = 6  # that a figure is kept to
 
 _POST_PROCESSING: Final = (
     "Intervals are of 95 %, each by itself, and of the noise alone: they hold for these partners' examples,"
     " and say nothing about examples that no partner has.",
     "Noise makes some counts negative; they are shown as none, so that small counts come out too large on"
     " average. `noisy_micro` has the values as they were, which are right on average.",
-    "A value outside of the question's range was counted at its end, or as `outside`; one that could not be"
-    " read as `missing`.",
+    "A value outside of the question's range was counted at its end, or as `outside`; an empty one as"
+    " `missing`.",
     "Privacy is counted for one example. Somebody who is in several of them is protected less.",
 )
 
@@ -133,9 +135,8 @@ def to_markdown(answer: bytes) -> str:
     """The answer for people."""
     its: dict[str, Any] = load_json(answer)
     rows = [
-        f"| {in_markdown(each['name'])} | {_shown(each['value_micro'])}"
-        f" | {_shown(each['low_micro'])} to {_shown(each['high_micro'])} |"
-        for each in its["figures"]
+        "| " + " | ".join([in_markdown(each.name), *in_words(each)]) + " |"
+        for each in figures_of(answer)
     ]
     costs = [
         f"- Towards {in_markdown(who)}: epsilon {epsilon / PPM:.3f} at delta {its['delta']}"
@@ -194,5 +195,13 @@ def _figure(figure: Figure) -> dict[str, Any]:
     }
 
 
-def _shown(micro: int) -> str:
-    return f"{micro / PPM:,.4g}" if abs(micro) < 100 * PPM else f"{micro / PPM:,.0f}"
+def in_words(figure: Figure) -> tuple[str, str]:
+    """A figure and its interval, both to as many decimals as the interval's width gives a meaning: two of its
+    digits."""
+    width = figure.high - figure.low
+    known = 1 - math.floor(math.log10(width)) if width > 0 else _DECIMALS_MAX
+    decimals = min(max(known, 0), _DECIMALS_MAX)
+    shown, least, most = (
+        f"{each:,.{decimals}f}" for each in (figure.value, figure.low, figure.high)
+    )
+    return shown, f"{least} to {most}"

@@ -110,7 +110,7 @@ class Jury:
             raise StateError(stuck, "see docs/coordinator.md, Partners who spoil a model")
 
     def _watch(self) -> Watch:
-        return Watch(self.job.margin_ppm, self.first_ppm, self.kept_ppm)
+        return Watch(self.job.margin_ppm, self.first_ppm, self.kept_ppm, self.job.rounds)
 
     def _weights(self, partners: Sequence[PersonId]) -> tuple[int, ...]:
         if not self.job.worth_ppm:

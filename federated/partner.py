@@ -24,6 +24,7 @@ from federated.ring import Words
 from federated.spec import TrainingSpec
 from federated.tasks import Task
 from federated.tasks.task import TRIED, Inputs, blank
+from federated.tasks.trial import require_rows, require_sound
 from protocol.errors import CommonholdError, ConfigError, Reject
 from protocol.limits import PPM
 
@@ -64,7 +65,7 @@ class Partner:
         else:  # features hang on no round's model
             self._inputs, self._fixed = self._tried(data.table), fixed_digest(self.blank)
             few_inputs = self._inputs[:TRIED]
-        task.require_private(few_inputs, self._targets[:TRIED])
+        require_sound(task, few, few_inputs, self.blank)
 
     def update(self, round_: int, base: Weights) -> LocalUpdate:
         """Trains one round. Raises Reject for a base that is not this job's, and what charging raises."""
@@ -102,7 +103,7 @@ class Partner:
         quote an example. There it ends the process, unpaid.
         """
         try:
-            return self._task.inputs(table, self.blank.fixed)
+            inputs = self._task.inputs(table, self.blank.fixed)
         except CommonholdError:
             raise
         except Exception as error:
@@ -112,6 +113,8 @@ class Partner:
                 f"the task {self._spec.task} cannot take {which}: {type(cause).__name__}: {cause}",
                 "correct the data, or leave it out; if it is right, tell whoever wrote the task",
             ) from error
+        require_rows(self._task, self._spec.task, table, inputs)
+        return inputs
 
     def _first_wrong(self, table: Table) -> tuple[int, Exception] | None:
         for at in range(len(table)):

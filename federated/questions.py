@@ -36,6 +36,8 @@ QUANTILES_MAX: Final = 16
 # A quantile is found among 2^8 cells: to 0.4 % of its range, which noise seldom is finer than.
 QUANTILE_LEVELS: Final = 8
 TEXT_CHARS_MAX: Final = 1_024
+# Of an answer's figures, which are whole millionths, a thousand at least lie within a range.
+_WIDTH_MIN: Final = 0.001
 # Within these bounds a double tells integers apart, and sums of cells stay exact.
 _NUMBER_MAX: Final = 1e15
 
@@ -206,6 +208,12 @@ class Question:
         ):
             raise ConfigError(
                 f"the quantiles {_listed(self.parts)}", "name ascending parts between 0 and 1"
+            )
+        width = self.range.high - self.range.low if self.range is not None else math.inf
+        if width < _WIDTH_MIN:
+            raise ConfigError(
+                f"{self.range} is a range of {width:g}, and answers have six decimals",
+                f"ask of a column in a smaller unit; a range is at least {_WIDTH_MIN:g} wide",
             )
 
     def __str__(self) -> str:

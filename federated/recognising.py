@@ -25,6 +25,7 @@ from PIL import Image
 from commonground.files import open_file
 from federated.budget.examples import Examples, Rows
 from federated.identity import of_pictures, of_texts
+from federated.rows import as_text, json_lines
 from federated.tables import of_rows
 from protocol.depth import load_json
 from protocol.errors import ConfigError
@@ -93,11 +94,11 @@ def _columns(table: Path) -> Mapping[str, Sequence[str]]:
     except (csv.Error, ValueError) as error:
         raise ConfigError(f"{table} is no table: {error}", "repair it") from error
     names = dict.fromkeys(name for row in rows for name in row if isinstance(name, str))
-    return {name: [str(row.get(name) or "") for row in rows] for name in names}
+    return {name: [as_text(row.get(name)) for row in rows] for name in names}
 
 
 def _json_rows(text: str) -> list[dict[str, object]]:
-    rows = [load_json(line) for line in text.splitlines() if line.strip()]
+    rows = [load_json(line) for _, line in json_lines(text)]
     if not all(isinstance(row, dict) for row in rows):
         raise ValueError("a line is no object")
     return rows

@@ -102,9 +102,7 @@ def _check_header(path: Path, header: Sequence[str], fields: Sequence[str]) -> N
 def _json_lines(
     path: Path, text: str, fields: Sequence[str]
 ) -> Iterator[tuple[int, dict[str, str]]]:
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
+    for number, line in json_lines(text):
         place = f"{path}, line {number}"
         try:
             row = load_json(line)
@@ -125,4 +123,19 @@ def json_fields(row: object, fields: Sequence[str], place: str) -> dict[str, str
             raise ConfigError(f"{place}: it has no field {field!r}", "add it")
         if not isinstance(row[field], str | int | float | None):
             raise ConfigError(f"{place}: {field!r} holds more than a value", "correct the line")
-    return {field: "" if row[field] is None else str(row[field]) for field in fields}
+    return {field: as_text(row[field]) for field in fields}
+
+
+def json_lines(text: str) -> Iterator[tuple[int, str]]:
+    """The lines of JSON Lines, each with its number, but for empty ones. Only a line feed ends one: what else
+    Python takes for the end of a line may stand in a string."""
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            yield number, line
+
+
+def as_text(value: object) -> str:
+    """A value of JSON, as the same table would have it as CSV."""
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)

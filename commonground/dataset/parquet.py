@@ -60,6 +60,15 @@ def picture_columns(schema: pa.Schema) -> list[str]:
     ]
 
 
+def text_columns(schema: pa.Schema) -> list[str]:
+    """The columns of a dataset's file that hold what authors gave as text: beside each is its medium."""
+    return [
+        each.name
+        for each in schema
+        if pa.types.is_string(each.type) and f"{each.name}_media_type" in schema.names
+    ]
+
+
 def _feature(column: Column) -> dict[str, Any]:
     if column.type in NESTED:
         return {"_type": _NESTED_FEATURES[column.type]}

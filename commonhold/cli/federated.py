@@ -114,7 +114,10 @@ def open_(
     ] = False,
     margin: Annotated[
         float | None,
-        typer.Option(help="A round whose model falls so far on the snapshot fails. Default: 0.03."),
+        typer.Option(
+            help="A round whose model falls so far on the snapshot fails. Default: 0.03; more of few"
+            " examples, and of texts."
+        ),
     ] = None,
     cohorts: Annotated[
         int, typer.Option(min=0, help="Groups of partners whose sums are opened and compared.")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,8 +17,6 @@ from protocol.limits import PPM
 if TYPE_CHECKING:
     from coordinator.training.leading import Outcome
     from protos.gen import records_pb2 as pb
-
-_DECIMALS_MAX: Final = 6
 
 
 def register(app: typer.Typer) -> None:
@@ -152,9 +149,11 @@ def _data(outcome: Outcome) -> dict[str, Any]:
 def _text(data: dict[str, Any]) -> Printed:
     if not data["answer"]:
         return f"job {data['job_id']} ended without an answer: {data['reason']}"
+    from federated.answer import in_words
+    from federated.statistics import Figure
+
     rows: list[list[object]] = [
-        [each["name"], *figure_text(each["value"], each["low"], each["high"])]
-        for each in data["figures"]
+        [each["name"], *in_words(Figure(**each))] for each in data["figures"]
     ]
     return [
         table("Answer", ["what", "value", "with 95 % confidence"], rows),
@@ -162,13 +161,3 @@ def _text(data: dict[str, Any]) -> Printed:
         f" {data['delta']:g}",
         f"answer: {data['answer']}",
     ]
-
-
-def figure_text(value: float, low: float, high: float) -> tuple[str, str]:
-    """A figure and its interval, both to as many decimals as the interval's width gives a meaning: two of its
-    digits."""
-    width = high - low
-    known = 1 - math.floor(math.log10(width)) if width > 0 else _DECIMALS_MAX
-    decimals = min(max(known, 0), _DECIMALS_MAX)
-    shown, least, most = (f"{each:,.{decimals}f}" for each in (value, low, high))
-    return shown, f"{least} to {most}"

@@ -35,6 +35,7 @@ from coordinator.training.leading import (
 )
 from coordinator.training.releasing import load_held_back
 from coordinator.training.snapshot import load_yardstick
+from federated.data import Table
 from federated.export import Extras, require_fits
 from federated.flower.control import SuperLink
 from federated.grid import fitting
@@ -44,12 +45,14 @@ from federated.recipe import Recipe
 from federated.spec import labels_of, spare_for, spec_of
 from federated.tasks import Task
 from federated.tasks.registry import code_digest, code_version, made, options_of, require_kind
-from federated.tasks.task import blank, initial_weights, try_out
+from federated.tasks.task import blank, initial_weights
+from federated.tasks.trial import try_out
 from protocol.cohorts import Defence
 from protocol.committee import noise_parties_max
 from protocol.errors import ConfigError
 from protocol.identity import PersonId, name_of
 from protocol.limits import DELTA_PPB_MAX, PPM, TRAINING_ROUNDS_MAX, UPLOAD_BITS_MAX
+from protocol.rules.dataset import usable_snapshot
 from protocol.rules.training import ROUND_SECONDS_MAX
 from protocol.state import State
 from protos.gen import records_pb2 as pb
@@ -76,8 +79,6 @@ _RANGES: Final = {
 
 _WEIGHT_BITS: Final = (0, 4, 8)
 
-# About what an accuracy over a thousand public examples is off by: chance alone fails hardly a round.
-MARGIN_USUAL: Final = 0.03
 _OF_RECIPE: Final = ("rounds", "sampling", "clip", "learning_rate", "momentum")
 
 
@@ -88,7 +89,7 @@ class Judging:
     cohorts: int = 0  # whose sums are opened; 0: that of all alone
     defence: str = Defence.TRUSTED
     worth: float = 0.0  # part of the pay that goes by it
-    margin: float | None = None  # None: a usual one, where there is a snapshot to look at
+    margin: float | None = None  # None: `margin_usual`, where there is a snapshot to look at
 
     def __post_init__(self) -> None:
         for name, value in (("worth", self.worth), ("margin", self.margin or 0.0)):
@@ -96,12 +97,17 @@ class Judging:
                 raise ConfigError(f"--{name} is {value:g}", "give a part of one")
 
     def apply(self, record: pb.Job) -> None:
-        """Writes it into a job's record, whose snapshot is set."""
-        usual = MARGIN_USUAL if record.snapshot else 0.0
+        """Writes it into a job's record, all that is not left open."""
         record.cohorts = self.cohorts
         record.defence = self.defence if self.cohorts else ""
         record.worth_ppm = round(self.worth * PPM)
-        record.margin_ppm = round((usual if self.margin is None else self.margin) * PPM)
+        record.margin_ppm = round((self.margin or 0.0) * PPM)
+
+
+def margin_usual(task: Task, public: Table) -> float:
+    """How far a round's model may fall on public examples: as far as the task's own recipe swings, and as an
+    accuracy over so many is off by chance."""
+    return max(task.swing, min(1 / math.sqrt(len(public)), 0.5))
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +203,7 @@ def open_job(
         snapshot, public = b"", None
         if terms.snapshot:
             snapshot, _ = find_snapshot(operator.state, terms.snapshot)
+            usable_snapshot(operator.state, snapshot)  # whose export is deleted once it is not
             public = load_yardstick(home, snapshot, task).table
         task = task.suited(public, terms.expected_examples)
         require_fits(terms.extras, task, has_public=public is not None)
@@ -211,6 +218,8 @@ def open_job(
         ):
             weights = initial_weights(task, terms.task, public)
             record = _record(operator.state, terms, task, weights, snapshot)
+            if public is not None and terms.judging.margin is None:
+                record.margin_ppm = round(margin_usual(task, public) * PPM)
             replace_file(initial_path(home, terms.job_id), encode(weights))
             link.ready()
             record.endpoint, record.tls_certificate = link.endpoint, link.certificate

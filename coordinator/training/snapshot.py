@@ -130,21 +130,25 @@ def _rows(file: ParquetFile, columns: Collection[str]) -> Iterator[dict[str, Any
 def _parts(schema: Any, task: Task) -> dict[str, str]:
     """Which of the dataset's columns each column of the task is.
 
-    A picture is the dataset's only one, whatever its campaign calls it; a text has the part's name.
+    A picture is the dataset's only one, whatever its campaign calls it; a text has the part's name, or is the
+    only one as well.
     """
-    from commonground.dataset.parquet import picture_columns
+    from commonground.dataset.parquet import picture_columns, text_columns
 
-    shown = picture_columns(schema)
+    shown, texts = picture_columns(schema), text_columns(schema)
+    asked = [column.name for column in task.columns if column.kind is Kind.TEXT]
     found: dict[str, str] = {}
     for column in task.columns:
         if column.kind is Kind.LABEL and LABEL_INDEX in schema.names:
             found[column.name] = LABEL_INDEX
         elif column.kind is Kind.IMAGE and len(shown) == 1:
             [found[column.name]] = shown
-        elif column.kind is Kind.TEXT and column.name in schema.names:
+        elif column.kind is Kind.TEXT and column.name in texts:
             found[column.name] = column.name
+        elif column.kind is Kind.TEXT and len(texts) == len(asked) == 1:
+            [found[column.name]] = texts
         else:
-            raise _unlike(task)
+            raise _unlike(task, (*shown, *texts))
     return found
 
 
@@ -160,9 +164,10 @@ def _value(column: Column, value: Any, task: Task) -> Any:
         raise _unlike(task) from error
 
 
-def _unlike(task: Task) -> ConfigError:
+def _unlike(task: Task, parts: Collection[str] = ()) -> ConfigError:
     kinds = ", ".join(f"{column.name} ({column.kind})" for column in task.columns)
+    its = f"; its own are {', '.join(parts)}" if parts else ""
     return ConfigError(
-        f"the snapshot holds something else than the job's columns: {kinds}",
-        "open the job without --snapshot",
+        f"the snapshot holds something else than the job's columns: {kinds}{its}",
+        "call the task's columns so by --option, where it can, or open the job without --snapshot",
     )

@@ -71,18 +71,21 @@ class Served:
             raise Refused(503, "too many wait already", "ask again in a second")
         self._waiting += 1
         try:
-            # In a thread: features of a thousand long texts take a while, in which others are told to wait.
-            examples = await asyncio.to_thread(examples_in, body, self._model.takes, self._rows)
             async with self._turn:
-                start = time.perf_counter()
-                scores = await asyncio.to_thread(self._model.scores, examples)
-                seconds = time.perf_counter() - start
+                told, seconds = await asyncio.to_thread(self._answered, body)
         finally:
             self._waiting -= 1
-        told = answer(scores, self._model.labels)
-        self._counts.count(200, seconds, len(examples))
+        self._counts.count(200, seconds, len(told["scores"]))
         self._counts.say(told.get("labels", ()))
         return JSONResponse(told)
+
+    def _answered(self, body: bytes) -> tuple[dict[str, Any], float]:
+        """What is told of a request's examples, and the seconds that the model took. To read a megabyte of
+        digits takes far longer than that, or features of long texts, so it waits for its turn as well."""
+        examples = examples_in(body, self._model.takes, self._rows)
+        start = time.perf_counter()
+        scores = self._model.scores(examples)
+        return answer(scores, self._model.labels), time.perf_counter() - start
 
     def refuse(self, error: Refused) -> Response:
         """The answer to what cannot be answered."""

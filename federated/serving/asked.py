@@ -114,7 +114,15 @@ def _of_kind(flat: list[Any], takes: Takes) -> NDArray[Any]:
 
 
 def answer(scores: NDArray[np.float32], labels: tuple[str, ...]) -> dict[str, Any]:
-    """What is told of examples: scores, and where the model names labels, the best one and how sure it is."""
+    """What is told of examples: scores, and where the model names labels, the best one and how sure it is.
+
+    Raises Refused for examples of which the model made none, by numbers that are far too large for it.
+    """
+    lost = ~np.isfinite(scores).all(axis=tuple(range(1, scores.ndim)))
+    if lost.any():
+        raise Refused(
+            400, f"the model has no scores of example {int(lost.argmax())}", "scale the inputs"
+        )
     told: dict[str, Any] = {"scores": [[float(each) for each in row] for row in scores]}
     if scores.ndim == 2 and scores.shape[1] == len(labels) > 1:
         told["labels"] = [labels[each] for each in scores.argmax(axis=1)]

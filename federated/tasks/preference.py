@@ -16,7 +16,7 @@ from federated.data import LABEL, Column, Kind, Table
 from federated.model import Array
 from federated.recipe import Recipe
 from federated.tasks.task import Inputs, LinearTask, Scores, Targets
-from federated.tasks.text import FOR_FEW, check, hashed
+from federated.tasks.text import FOR_FEW, SWING, check, hashed
 
 A, B = "answer_a", "answer_b"
 _BETTER: Final = ("b", "a")  # what the label says, by the target
@@ -29,6 +29,7 @@ class Preference(LinearTask):
     kind: ClassVar[str] = "prefer"
     outputs: ClassVar[int] = 1
     bias: ClassVar[bool] = False
+    swing: ClassVar[float] = SWING
 
     dims: int = 4_096
     grams: int = 4

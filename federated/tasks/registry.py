@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from federated.tasks.task import Task
 from protocol.depth import load_json
-from protocol.errors import ConfigError, StateError
+from protocol.errors import CommonholdError, ConfigError, StateError
 from protocol.limits import TASK_OPTIONS_CHARS_MAX
 from protocol.rows import Campaign
 
@@ -102,7 +102,15 @@ def made(name: str, given: dict[str, Any], labels: tuple[str, ...], device: str 
                 f"the task {name!r} wants the option {each.name!r}", "give it a value"
             )
     values = {key: _value(name, options[key], value) for key, value in given.items()}
-    return cls(**values, labels=labels, device=device)
+    try:
+        return cls(**values, labels=labels, device=device)
+    except CommonholdError:
+        raise
+    except Exception as error:  # of the task's own code
+        raise ConfigError(
+            f"the task {name!r} cannot be made: {type(error).__name__}: {error}",
+            "whoever wrote it has to mend it: docs/tasks.md says what a task is",
+        ) from error
 
 
 def options_of(task: Task) -> str:

@@ -36,6 +36,8 @@ class Task(ABC):
     kind: ClassVar[str] = "classify"  # the kind of campaign whose labels it learns; empty: of any
     public: ClassVar[bool] = False  # whether a snapshot's examples shape the features
     asks: ClassVar[bool] = False  # whether what comes out is an answer to read, and no model to run
+    # How far the metric may fall in a round that is as it should be, by the task's own recipe.
+    swing: ClassVar[float] = 0.03
 
     labels: tuple[str, ...] = field(kw_only=True)
     device: str = field(default="cpu", kw_only=True, compare=False)  # this machine's, of no job
@@ -171,12 +173,6 @@ class LinearTask(Task):
         from federated.onnx_graph import linear_graph
 
         return linear_graph(weights.arrays["weight"], weights.arrays.get("bias"), weights.labels)
-
-
-def try_out(task: Task, name: str, table: Table) -> None:
-    """Tries the model on a few examples, as every partner will. Raises ConfigError where it mixes them."""
-    few = table.take(slice(TRIED))
-    task.require_private(task.inputs(few, blank(task, name).fixed), task.targets(few))
 
 
 def blank(task: Task, name: str) -> Weights:

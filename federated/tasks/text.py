@@ -9,7 +9,7 @@ import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,9 @@ RECIPES: Final = (
     (100_000, Recipe(rounds=80, sampling=1.0, clip=0.5, learning_rate=60.0, momentum=0.9)),
     (math.inf, Recipe(rounds=160, sampling=1.0, clip=0.5, learning_rate=60.0, momentum=0.9)),
 )
+# Steps are long, since few runs of characters are in a text: until the model has found what they all have in
+# common, it may say another label of nearly everything for a round.
+SWING: Final = 0.9
 # Beginning and end of a text: a run of characters there says more than one inside.
 _EDGE: Final = "\x02"
 
@@ -64,6 +67,8 @@ def check(dims: int, grams: int, chars: int) -> None:
 @dataclass(frozen=True)
 class Text(LinearTask):
     """Which of the campaign's labels a text has."""
+
+    swing: ClassVar[float] = SWING
 
     column: str = "text"
     dims: int = 4_096

@@ -10,7 +10,8 @@ import pytest
 
 from commonhold.cli import federated_attack
 from commonhold.cli.federated import outcome_text
-from commonhold.cli.federated_ask import figure_text
+from federated.answer import in_words
+from federated.statistics import Figure
 from federated.tasks import registry
 from federated.tasks.registry import described
 
@@ -28,7 +29,7 @@ from federated.tasks.registry import described
 def test_a_figure_and_its_interval_have_as_many_decimals(
     figures: tuple[float, float, float], shown: tuple[str, str]
 ) -> None:
-    assert figure_text(*figures) == shown
+    assert in_words(Figure("a", *figures)) == shown
 
 
 @pytest.mark.parametrize(("commonest", "says"), [(0.8695, True), (0.0, False)])

@@ -21,7 +21,7 @@ from federated.data import Table
 from federated.questions import parse
 from federated.signed_card import canonical, sign
 from federated.statistics import bound, encode, total
-from protocol.errors import Reject
+from protocol.errors import ConfigError, Reject
 from protocol.identity import PersonId
 from protocol.limits import PPM
 
@@ -47,6 +47,23 @@ def test_an_answer_is_recomputed_from_its_noisy_sum(text: str) -> None:
     assert canonical(json.loads(made)) == made
     assert all(each.low <= each.value <= each.high for each in figures_of(made))
     assert len(figures_of(made)) == len(json.loads(made)["figures"])
+
+
+def test_people_read_as_many_decimals_as_are_known() -> None:
+    """A mean within 139 to 141 is no 140 of 140 to 140."""
+    question = parse("mean sodium 100 200")
+    exact = total(question, encode(question, Table({"sodium": np.full(4_000, 139.64)})))
+    told = to_markdown(compose(question, exact, 5.0, ORIGIN, COST))
+    assert "| mean of sodium | 139.64 | 139.51 to 139.77 |" in told
+
+
+def test_a_range_that_is_below_the_decimals_of_an_answer_is_refused() -> None:
+    """All of it would have been 0."""
+    for text in ("mean c 0 0.000001", "quantile c 5 5.0001 0.5"):
+        with pytest.raises(ConfigError, match="six decimals") as refused:
+            parse(text)
+        assert "smaller unit" in refused.value.advice
+    assert parse("mean c 0 0.001") and parse("histogram c 0 0.000001 10")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 from commonhold.digits import load_digits, png_bytes, write_folder
 from federated import data, pictures, rows
 from federated.data import Column, Kind, PrivateData, data_commitment, load
+from federated.rows import read_rows
 from protocol.errors import ConfigError
 
 IMAGE, LABEL = Column("image", Kind.IMAGE, (28, 28, 1)), Column("label", Kind.LABEL)
@@ -217,3 +219,20 @@ def test_a_number_may_be_missing_where_the_task_allows_it(tmp_path: Path) -> Non
     (tmp_path / "a.csv").write_text("age,label\n,x\n1,y\n")
     found = read(tmp_path / "a.csv", LIKELY, LABEL).table["age"]
     assert np.isnan(found[0]) and found[1] == 1
+
+
+def test_a_line_of_json_ends_with_a_line_feed_alone(tmp_path: Path) -> None:
+    """Texts from the web have other ends of lines in them."""
+    path = tmp_path / "a.jsonl"
+    texts = ["one\u2028two", "one\u2029two", "one\x85two", "one\x0btwo"]
+    lines = (json.dumps({"text": text}, ensure_ascii=False) for text in texts[:3])
+    path.write_text("\r\n".join(lines) + "\n\n" + json.dumps({"text": texts[3]}))
+    assert [row["text"] for _, row in read_rows(path, ["text"])] == texts
+
+
+def test_values_of_json_are_as_csv_has_them(tmp_path: Path) -> None:
+    """Who asks for `true,false` finds them in both."""
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"a": true, "b": false, "c": null, "d": 0, "e": 1.5}\n')
+    [(_, row)] = read_rows(path, [*"abcde"])
+    assert row == {"a": "true", "b": "false", "c": "", "d": "0", "e": "1.5"}

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from federated.data import Kind, Table
-from federated.questions import MISSING, OUTSIDE, PRESENT, Bins, Question, Words, parse
+from federated.questions import MISSING, OUTSIDE, PRESENT, Bins, Question, Range, Words, parse
 from federated.statistics import bound, columns, encode, figures, shares, size, total
 from federated.tasks.registry import made, require_outcome
 from federated.tasks.statistics import noisy_sum
@@ -262,7 +262,7 @@ def test_one_step_of_training_is_the_answer(text: str) -> None:
 def test_every_number_is_in_one_cell_whose_edges_hold_it(
     low: float, width: float, count: int, value: float
 ) -> None:
-    bins = Bins(parse(f"mean age {low!r} {low + width!r}").range, count)  # type: ignore[arg-type]
+    bins = Bins(Range("age", low, low + width), count)
     [at] = bins.place(np.array([value]))
     if at < count:
         assert bins.edges[at] <= value <= bins.edges[at + 1]

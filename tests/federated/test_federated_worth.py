@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coordinator.training.opening import margin_usual
+from federated.data import Table
+from federated.privacy import noise_multiplier_for
 from federated.robust import combine
+from federated.spec import spare_for
+from federated.tasks.registry import made
+from federated.tasks.task import initial_weights, measured
 from federated.valuation import Worth, estimate, harmful, shares_ppm, usefulness_micro
 from federated.watching import PATIENCE, Watch
 from protocol.cohorts import Defence, draw_cohorts
@@ -179,6 +185,67 @@ def test_a_job_that_learns_nothing_is_stuck() -> None:
     assert not watch(*[110_000] * (PATIENCE - 1)).stuck
     assert "learns nothing" in watch(*[110_000] * PATIENCE).stuck
     assert not watch(130_000, *[110_000] * PATIENCE).stuck
+
+
+def test_a_job_has_half_of_its_rounds_to_learn() -> None:
+    its = Watch(30_000, 100_000, [110_000] * 29, rounds=60)
+    assert not its.stuck
+    its.keep(110_000)
+    assert "after 30 rounds" in its.stuck
+
+
+@pytest.mark.parametrize("margin_ppm", [30_000, 900_000])
+def test_where_little_is_left_to_learn_little_is_asked_for(margin_ppm: int) -> None:
+    """Of cases of which two in a hundred are rare, no model can be right of three in a hundred more."""
+    assert not Watch(margin_ppm, 980_000, [982_000] * PATIENCE).stuck
+    assert Watch(margin_ppm, 980_000, [981_000] * PATIENCE).stuck
+
+
+def messages(rng: np.random.Generator, count: int) -> Table:
+    """Texts of which about one in eight is of the rarer label, and has other letters in it."""
+    words = ["".join(rng.choice([*"aeiourstnlm"], 5)) for _ in range(400)]
+    telling = ["".join(rng.choice([*"xqzwkp"], 5)) for _ in range(30)]
+    rare = rng.random(count) < 0.13
+    texts = [
+        " ".join([*rng.choice(words, 12), *(rng.choice(telling, 2) if each else ())])
+        for each in rare
+    ]
+    labels = np.where(rare, "spam", "ham")
+    return Table({"text": np.array(texts, object), "label": np.array(labels, object)})
+
+
+def test_texts_are_learnt_under_the_usual_margin() -> None:
+    """By their own recipe and noise: for two dozen rounds the model says one label, and once the other."""
+    rng, task = np.random.default_rng(0), made("text", {"dims": 512}, ("ham", "spam"))
+    private, public = messages(rng, 2_000), messages(rng, 400)
+    recipe = task.recipe(2_000, 3.0)
+    noise = noise_multiplier_for(
+        3.0, 1e-5, recipe.sampling, recipe.rounds + spare_for(recipe.rounds)
+    )
+    weights = initial_weights(task, "text")
+    inputs, targets = task.inputs(private, {}), task.targets(private)
+    margin_ppm = round(margin_usual(task, public) * PPM)
+    its = Watch(margin_ppm, round(measured(task, weights, public) * PPM), rounds=recipe.rounds)
+    velocity = np.zeros(weights.vector.size)
+    for _ in range(recipe.rounds):
+        total = task.clipped_sum(weights, inputs, targets, recipe.clip)
+        total += rng.normal(0, noise * recipe.clip, total.shape)
+        velocity = recipe.momentum * velocity + total / 2_000
+        stepped = weights.vector - recipe.learning_rate * velocity
+        weights = weights.replaced(stepped.astype(np.float32))
+        accuracy_ppm = round(measured(task, weights, public) * PPM)
+        assert not its.fault(accuracy_ppm, 1.0, 1.0)
+        its.keep(accuracy_ppm)
+        assert not its.stuck
+    assert min(its.kept) < its.first_ppm / 2, "it swings, or this tests nothing"
+    assert its.kept[-1] > 950_000
+
+
+@pytest.mark.parametrize(("examples", "margin"), [(10_000, 0.03), (100, 0.1), (1, 0.5)])
+def test_the_usual_margin_is_no_smaller_than_chance(examples: int, margin: float) -> None:
+    """A few public examples more or less right are no fall."""
+    public = Table({"text": np.array(["a"] * examples, object)})
+    assert margin_usual(made("images", {}, ("a", "b")), public) == pytest.approx(margin)
 
 
 def test_without_a_margin_nothing_is_watched() -> None:

@@ -257,6 +257,32 @@ def test_lines_of_a_table_are_known_after_small_changes(tmp_path: Path) -> None:
         assert related(tmp_path, one, other) == 1, name
 
 
+def test_a_table_is_the_same_in_json_as_in_csv(tmp_path: Path) -> None:
+    """Zeros, no and nothing are values there, and not words: a survey has hardly anything else."""
+    rng = np.random.default_rng(4)
+    answers: list[dict[str, object]] = [
+        {
+            "children": int(rng.integers(4)),
+            "smoker": bool(rng.integers(2)),
+            "visits": float(rng.integers(9)) if rng.integers(3) else None,
+            "note": "one line\u2028and\x85another",
+        }
+        for _ in range(COUNT)
+    ]
+    as_csv = [
+        {
+            k: str(v).lower() if isinstance(v, bool) else "" if v is None else str(v)
+            for k, v in line.items()
+        }
+        for line in answers
+    ]
+    one = table(tmp_path / "one.csv", as_csv)
+    other = tmp_path / "other.jsonl"
+    lines = (json.dumps(line, ensure_ascii=False) + "\n" for line in answers)
+    other.write_text("".join(lines))
+    assert related(tmp_path, one, other) == 1
+
+
 def test_other_lines_are_others(tmp_path: Path) -> None:
     one, other = table(tmp_path / "one.csv", patients(1)), table(tmp_path / "two.csv", patients(4))
     assert related(tmp_path, one, other) == 0

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from federated.folder import ModelFolder
 from federated.onnx_run import Model, Takes
 from federated.serving import app as serving_app
 from federated.serving.app import Served, build_app
-from federated.serving.asked import BODY_BYTES_MAX, EXAMPLES_MAX, Refused, examples_in
+from federated.serving.asked import BODY_BYTES_MAX, EXAMPLES_MAX, Refused, answer, examples_in
 from federated.serving.counts import DRIFT_MIN, Counts
 from protocol.errors import ConfigError
 from tests.federated.model_lab import ship
@@ -160,8 +161,8 @@ def test_what_is_too_large_is_refused_before_it_is_read(served: Served) -> None:
         headers=JSON | {"content-length": str(BODY_BYTES_MAX + 1)},
     )
     unsaid = asked(served, "POST", "/predict", content=endless(), headers=JSON)
-    for answer in (said, unsaid):
-        assert (answer.status_code, answer.json()["error"]) == (413, "the request is too large")
+    for each in (said, unsaid):
+        assert (each.status_code, each.json()["error"]) == (413, "the request is too large")
 
 
 def test_pages_of_other_sites_cannot_ask(served: Served) -> None:
@@ -194,6 +195,33 @@ def test_more_than_may_wait_are_told_to_come_again(
     assert predicted(served, {"inputs": [PICTURE]}).status_code == 200
 
 
+def test_who_sends_much_holds_nobody_up(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Megabytes of digits take seconds to read; meanwhile the server says that it is well, and to more
+    than may wait that they come again, before it has read what they sent."""
+    reading, done = threading.Event(), threading.Event()
+
+    def read(body: bytes, takes: Takes) -> np.ndarray:
+        reading.set()
+        assert done.wait(20)
+        return examples_in(body, takes)
+
+    monkeypatch.setattr(serving_app, "examples_in", read)
+    monkeypatch.setattr(serving_app, "WAITING_MAX", 1)
+    body = json.dumps({"inputs": [PICTURE]}).encode()
+
+    async def ask() -> list[int]:
+        transport = httpx.ASGITransport(build_app(served, frozenset({HOST})))
+        async with httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}") as client:
+            first = asyncio.create_task(client.post("/predict", content=body, headers=JSON))
+            assert await asyncio.to_thread(reading.wait, 20)
+            well = await client.get("/health")
+            second = await client.post("/predict", content=body, headers=JSON)
+            done.set()
+            return [each.status_code for each in (well, second, await first)]
+
+    assert asyncio.run(ask()) == [200, 503, 200]
+
+
 @given(
     st.lists(
         st.lists(
@@ -214,6 +242,16 @@ def test_finite_numbers_arrive_as_they_are(rows: list[list[float]]) -> None:
 def test_numbers_beyond_floats_are_refused(number: str) -> None:
     with pytest.raises(Refused):
         examples_in(f'{{"inputs": [[0, {number}, 0]]}}'.encode(), FLOATS)
+
+
+def test_scores_that_are_no_numbers_are_the_askers_to_mend() -> None:
+    """Inputs may be finite, and what the model makes of them not: of half floats above 65,504."""
+    for value in (np.inf, np.nan):
+        scores = np.array([[0, 1], [value, 0]], np.float32)
+        with pytest.raises(Refused, match="no scores of example 1") as refused:
+            answer(scores, ("a", "b"))
+        assert refused.value.status == 400
+    assert answer(np.zeros((1, 2), np.float32), ("a", "b"))["labels"] == ["a"]
 
 
 # ---- folders ----

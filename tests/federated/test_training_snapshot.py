@@ -52,6 +52,38 @@ def put(state: State, item_id: bytes, status: ItemStatus) -> None:
     state.items.put(item_id, Item(PersonId(b"a"), "digits", 1, 0, None, status=status))
 
 
+def export_texts(home: Home, *parts: str) -> None:
+    """The same of texts: one item, whose parts say their names."""
+    columns = Columns.of(Campaign.of(campaign(parts=[part(each, "text/plain") for each in parts])))
+    folder = home.path / "datasets" / folder_name(DIGEST)
+    folder.mkdir(parents=True)
+    files = ParquetFiles(folder, columns)
+    row = {c.name: [] if c.repeated else BLANKS.get(c.type) for c in columns}
+    files.add(row | {"item_id": bytes(32).hex(), LABEL: 7} | {each: each for each in parts}, 1)
+    files.finish()
+
+
+def test_a_text_is_found_by_its_name_or_as_the_only_one(tmp_path: Path) -> None:
+    """What the operator's campaign and the partners call it are two things."""
+    one, two = Home(tmp_path / "one"), Home(tmp_path / "two")
+    export_texts(one, "content")
+    export_texts(two, "note", "answer")
+    found = load_yardstick(one, DIGEST, made("text", {}, LABELS))
+    assert ([*found.table["text"]], found.parts) == (["content"], ("content",))
+    found = load_yardstick(two, DIGEST, made("text", {"column": "note"}, LABELS))
+    assert ([*found.table["note"]], found.parts) == (["note"], ("note",))
+    with pytest.raises(ConfigError, match=r"its own are note, answer$") as refused:
+        load_yardstick(two, DIGEST, made("text", {}, LABELS))
+    assert "--option" in refused.value.advice
+
+
+def test_only_what_authors_gave_is_a_text(tmp_path: Path) -> None:
+    """A dataset's other columns say what reviewers answered, and who gave what."""
+    export_texts(Home(tmp_path), "content", "note")
+    with pytest.raises(ConfigError, match=r"its own are content, note$"):
+        load_yardstick(Home(tmp_path), DIGEST, made("text", {"column": "author"}, LABELS))
+
+
 def test_a_withdrawn_item_is_measured_with_no_more(tmp_path: Path) -> None:
     ids = export(Home(tmp_path), digits(4), [0, 0, 0, 7])
     yardstick = load_yardstick(Home(tmp_path), DIGEST, TASK)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from commonhold.cli.federated import app
-from coordinator.training.opening import Judging, Terms
+from coordinator.config import Home
+from coordinator.training.opening import Judging, Terms, open_job
 from federated.export import Extras
 from node.training.joining import Offer
-from protocol.errors import ConfigError
+from protocol.errors import ConfigError, Reject
 from protocol.identity import PersonId
+from protocol.rows import Consent, Snapshot
+from tests.simulated import Network
 
 ADA, BEN = PersonId(b"a" * 32), PersonId(b"b" * 32)
 GOOD: dict[str, Any] = {
@@ -100,3 +105,20 @@ def test_a_budget_is_decided_within_the_same_bounds(command: str, given: str) ->
         for option in ("--epsilon-alone-max", "--delta-max"):
             also = [command, "abcd", "--epsilon-max=5", f"{option}={given}", "--yes"]
             assert f"{option} is" in CliRunner().invoke(app, also).stderr
+
+
+def test_a_snapshot_that_lost_an_item_is_refused_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its export is gone as well: to export it again would not bring it back."""
+    net = Network()
+    digest, nobody = bytes(range(32)), Consent(False, False, False)
+    net.state.snapshots.put(digest, Snapshot("digits", nobody, (), (), 1, digest, withdrawn=1))
+    operator = nullcontext(SimpleNamespace(state=net.state))
+    monkeypatch.setattr("coordinator.training.opening.Operator", lambda _: operator)
+    terms = Terms(**(GOOD | {"snapshot": digest.hex()[:8]}))
+    with pytest.raises(
+        Reject, match="items or parts of snapshot 000102030405 were withdrawn"
+    ) as refused:
+        open_job(Home(tmp_path), terms, print, print)
+    assert refused.value.advice == "export a new one"
