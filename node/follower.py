@@ -180,10 +180,9 @@ class Follower:
                 raise
             except RemoteError as error:
                 reason, refusal, self.is_assured = str(error), error, False
-            wait_seconds = PATIENT.delay(failures, refusal)
-            failures += 1
-            log.info("following again in %.1f s: %s", wait_seconds, reason)
-            await client.pause(wait_seconds, self._sleep)
+            pause, failures = PATIENT.delay(failures, refusal), failures + 1
+            log.info("following again in %.1f s: %s", pause, reason)
+            await client.pause(pause, self._sleep)
 
     async def catch_up(self, client: CoordinatorClient) -> None:
         """Takes what the log has now, and returns. Raises Unreachable and Misbehaviour."""

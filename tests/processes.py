@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+# A machine may be busy; a process is there at once.
+START_SECONDS: Final = 20.0
+POLL_SECONDS: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +30,18 @@ def children_of(process_id: int) -> list[Process]:
             found += [Process(each, _read(Path(f"/proc/{each}/cmdline")).replace("\0", " "))]
             found += children_of(each)
     return found
+
+
+def child_of(process_id: int, word: str) -> Process:
+    """The one that has this word in its command, once it has: until it runs it has its parent's, or none."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        found = [each for each in children_of(process_id) if word in each.command]
+        if found:
+            [child] = found
+            return child
+        assert time.monotonic() < deadline, f"nothing with {word!r} has been started"
+        time.sleep(POLL_SECONDS)
 
 
 def kill(process_id: int) -> None:

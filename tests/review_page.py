@@ -118,6 +118,19 @@ def reports() -> pb.Campaign:
     )  # fmt: skip
 
 
+def sheets() -> pb.Campaign:
+    return campaign(
+        "sheets", "classify", {"labels": ["plausible", "not"]},
+        simulated.part("sheet", "text/csv"), title="Can these figures be right?",
+    )  # fmt: skip
+
+
+SHEET: bytes = (
+    'town,people,"of which, children",said\r\n'
+    'Köln,1084831,165000,"the ""largest"" of the state"\r\n'
+    f'Shiraz,1565572,{HOSTILE},"{PERSIAN}\nand more"\r\n'
+    ",,,\r\n"
+).encode()
 NOTES = (
     b"Thank you for coming all the way to the harbour yesterday.",
     b"Close that window, it is freezing in here!",
@@ -153,13 +166,14 @@ def everything() -> tuple[
     Sequence[pb.Campaign], Mapping[str, Sequence[Mapping[str, bytes] | bytes]]
 ]:
     """A campaign of each form, and items."""
-    return (fruits(), pairs(), rubric(), calls(), notes(), reports()), {
+    return (fruits(), pairs(), rubric(), calls(), notes(), reports(), sheets()), {
         "fruits": [fruit(seed) for seed in range(30)],
         "pairs": [pair(number) for number in range(3)],
         "patches": [PATCH],
         "calls": [recording("audio/wav", seed, 3.0) for seed in range(2)],
         "notes": [*NOTES, HOSTILE.encode(), PERSIAN.encode()],
         "reports": [NOTE, LIKELY],
+        "sheets": [SHEET],
     }  # fmt: skip
 
 

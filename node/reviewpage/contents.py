@@ -7,6 +7,8 @@ is spelt out.
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +28,8 @@ from protocol.media import MEDIA, Shown
 LINE_ENDS: Final = "x-commonhold-line-ends"
 # A short book. Whoever judges more reads the file.
 TEXT_CHARS_SHOWN: Final = 200_000
+# A larger table takes a browser seconds to lay out; it is shown as its lines (static/table.js likewise).
+CELLS_SHOWN: Final = 20_000
 # Bars of a recording; a browser draws as many of them as it has room for.
 PEAKS: Final = 600
 # What fits a line of a list.
@@ -64,6 +68,19 @@ def text_of(path: Path, chars: int = TEXT_CHARS_SHOWN) -> str:
     rest = len(text) - chars
     more = f"\n… {rest:,} more characters" if rest > 0 else ""
     return visible(text[:chars]) + more
+
+
+def rows_of(text: str) -> list[list[str]]:
+    """The rows of a table as `text_of` gives it, all as long as the first; none of what is too large, or was
+    cut."""
+    if len(text) > TEXT_CHARS_SHOWN:
+        return []
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except csv.Error:
+        return []
+    lengths = {len(row) for row in rows}
+    return rows if len(lengths) == 1 and len(rows) * max(lengths) <= CELLS_SHOWN else []
 
 
 def line_ends(path: Path) -> str:

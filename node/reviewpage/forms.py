@@ -25,7 +25,7 @@ from node.page.words import moment
 from node.reviewers import ShownPart
 from node.reviewpage.answers import Said, in_words, say
 from node.reviewpage.asked import Hand, key_in
-from node.reviewpage.contents import glimpse_of, is_prose, prose_language, text_of
+from node.reviewpage.contents import glimpse_of, is_prose, prose_language, rows_of, text_of
 from node.reviewpage.desk import (
     Desk,
     RoundDesk,
@@ -42,7 +42,7 @@ from node.reviewpage.pairing import Pairing
 from node.reviewpage.session import Sitting
 from node.rows import MARK_BYTES
 from protocol.errors import StateError
-from protocol.media import MEDIA, Shown
+from protocol.media import CSV, MEDIA, Shown
 from protocol.tasks.kind import Form, FormStyle
 
 _HERE: Final = Path(__file__).parent
@@ -58,6 +58,7 @@ class PartView:
     at: int
     text: str
     language: str  # of the text, where that is sure
+    rows: Sequence[Sequence[str]]  # of a text that is a table, the first one names the columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +288,9 @@ def _parts_of(parts: Sequence[ShownPart], start: int = 0) -> list[PartView]:
         text = text_of(part.path) if shown is Shown.TEXT else ""
         language = prose_language(text, part.media_type)
         is_code = shown is Shown.TEXT and not is_prose(part.media_type)
-        made.append(PartView(part.name, "code" if is_code else shown.value, at, text, language))
+        rows = rows_of(text) if part.media_type == CSV.name else []
+        kind = "code" if is_code else shown.value
+        made.append(PartView(part.name, kind, at, text, language, rows))
     return made
 
 

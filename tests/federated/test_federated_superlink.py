@@ -29,7 +29,7 @@ from federated.flower.parent import await_word
 from federated.flower.supernode import SuperNode
 from federated.transport import load_key, public_pem, require_valid, self_signed
 from protocol.errors import ConfigError, Reject, StateError, Unreachable
-from tests.processes import children_of, kill
+from tests.processes import child_of, kill
 
 PROTOBUF = "application/protobuf"
 
@@ -140,8 +140,7 @@ def test_no_word_is_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_server_that_is_killed_before_it_is_ready_is_started_again(tmp_path: Path) -> None:
     with SuperLink(tmp_path, "127.0.0.1", 0) as starting:
-        [first] = [each for each in children_of(os.getpid()) if "superlink" in each.command]
-        kill(first.process_id)
+        kill(child_of(os.getpid(), "superlink").process_id)
         starting.ready()
         with SuperNode(starting.endpoint, starting.certificate, key()) as supernode:
             assert not supernode.activate(), "it serves"

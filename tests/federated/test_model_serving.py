@@ -200,10 +200,10 @@ def test_who_sends_much_holds_nobody_up(served: Served, monkeypatch: pytest.Monk
     than may wait that they come again, before it has read what they sent."""
     reading, done = threading.Event(), threading.Event()
 
-    def read(body: bytes, takes: Takes) -> np.ndarray:
+    def read(body: bytes, takes: Takes, rows: str) -> np.ndarray:
         reading.set()
         assert done.wait(20)
-        return examples_in(body, takes)
+        return examples_in(body, takes, rows)
 
     monkeypatch.setattr(serving_app, "examples_in", read)
     monkeypatch.setattr(serving_app, "WAITING_MAX", 1)

@@ -154,7 +154,7 @@ async def test_every_screen_fits_and_can_be_used_by_all(
         with reviewer(url, width, height, dark=dark) as person:
             person.browser.wait(SCRIPTED)
             check(person.browser, "rounds")
-            for campaign in ("fruits", "pairs", "patches", "calls", "notes", "reports"):
+            for campaign in ("fruits", "pairs", "patches", "calls", "notes", "reports", "sheets"):
                 person.at(campaign)
                 check(person.browser, campaign)
             person.at("reports", 1)
@@ -179,6 +179,36 @@ async def test_every_screen_fits_and_can_be_used_by_all(
 
 
 @pytest.mark.parametrize("width", [1280, 390])
+async def test_a_table_has_rows_and_columns_with_a_script_and_without(
+    shared: ReviewWorld, width: int
+) -> None:
+    cells = (
+        "[...document.querySelectorAll('.table tr')].map(r => [...r.cells].map(c => c.innerText))"
+    )
+
+    def work(url: str) -> None:
+        seen = []
+        for scripted in (True, False):
+            with reviewer(url, width, 800, javascript=scripted) as person:
+                if scripted:
+                    person.at("sheets")
+                else:
+                    person.browser.open(f"{person.base}item/sheets/1/0")
+                seen.append(person.browser.evaluate(cells))
+                assert not person.browser.evaluate("document.querySelector('.table img')")
+        assert seen[0] == seen[1]
+        head, first, second, third = seen[0]
+        assert head == ["", "town", "people", "of which, children", "said"]
+        assert first == ["1", "Köln", "1084831", "165000", 'the "largest" of the state']
+        assert second[3] == HOSTILE.replace("\u202e", "<U+202E>")
+        assert second[4].endswith("\nand more")
+        assert third == ["3", "", "", "", ""]
+
+    async with shared.open() as url:
+        await asyncio.to_thread(work, url)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
 async def test_the_forms_without_a_script_can_be_used_by_all(
     shared: ReviewWorld, width: int
 ) -> None:
@@ -187,7 +217,11 @@ async def test_the_forms_without_a_script_can_be_used_by_all(
             # axe is a script itself: only ours does not come.
             person.browser.call("Network.enable")
             person.browser.call("Network.setBlockedURLs", urls=["*/main.js"])
-            for page in ("", "answers/fruits/1", *(f"item/{c}/1/0" for c in ("fruits", "patches"))):
+            for page in (
+                "",
+                "answers/fruits/1",
+                *(f"item/{c}/1/0" for c in ("fruits", "patches", "sheets")),
+            ):
                 person.browser.open(person.base + page)
                 assert person.browser.violations() == [], page
                 assert person.browser.evaluate(FAINT) == [], page

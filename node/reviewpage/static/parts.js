@@ -5,8 +5,10 @@ import { differences } from "./difference.js";
 import { kindOf } from "./contents.js";
 import { showPicture } from "./picture.js";
 import { showSound } from "./sound.js";
+import { rowsOf, showTable } from "./table.js";
 
 const CODE = /^text\/(x-|csv$|javascript$)|[/+](json|sql)$/;
+const TABLE = "text/csv";
 const LINES_NUMBERED_MAX = 5000;
 
 /** The parts of an item, and beside them those of an earlier one that it resembles; `actions` are what keys do. */
@@ -52,16 +54,18 @@ const showPart = (name, medium, size, content, actions) => {
     case "sound":
       return showSound(content, name, actions);
     case "text":
-      return showText(content, medium);
+      return showText(name, content, medium);
     default:
       return make("p", {}, make("a", { href: content, download: "item.bin" }, `Save the file (${size.toLocaleString("en")} bytes)`));
   }
 };
 
-const showText = ({ text, language }, medium) => {
+const showText = (name, { text, language }, medium) => {
   const turns = medium.endsWith("json") ? conversation(text) : null;
   if (turns) return showTurns(turns);
   if (!CODE.test(medium)) return make("p", { class: "prose", dir: "auto", lang: language || null }, text);
+  const rows = medium === TABLE ? rowsOf(text) : null;
+  if (rows) return showTable(name, rows);
   const lines = text.split("\n");
   if (lines.length > LINES_NUMBERED_MAX) return make("pre", { class: "code", tabindex: 0 }, text);
   return make("pre", { class: "code numbered", tabindex: 0, dir: "ltr" }, lines.map((line) => make("span", {}, `${line}\n`)));

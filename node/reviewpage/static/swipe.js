@@ -15,7 +15,7 @@ export const onSwipe = (stage, swiped, moving) => {
     return Math.abs(x) > STEEP * Math.abs(y) ? x : 0;
   };
   stage.addEventListener("touchstart", (event) => {
-    const isOurs = event.touches.length === 1 && !event.target.closest(".zoomed, input, select, button, .code");
+    const isOurs = event.touches.length === 1 && !event.target.closest(".zoomed, input, select, button, .code, .table");
     start = isOurs ? { x: event.touches[0].clientX, y: event.touches[0].clientY } : null;
   }, { passive: true });
   stage.addEventListener("touchmove", (event) => {
