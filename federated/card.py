@@ -83,6 +83,9 @@ class Lineage:
     job_entry: int
     round_entries: Sequence[int]
     partners: Mapping[PersonId, int]  # rounds that each one's update is in
+    spent_micro: int = (
+        0  # epsilon that its rounds cost; the card states that of all there might have been
+    )
     task_code: bytes = b""  # SHA-256 of what partners ran
     task_version: str = ""
     snapshot: bytes = b""  # digest of the dataset that shaped its features, or measured it
@@ -123,7 +126,7 @@ def compose(spec: TrainingSpec, release: Release, lineage: Lineage, facts: Facts
             },
             "lineage": _lineage(spec, lineage),
             "training": _training(spec, facts),
-            "privacy": _privacy(spec),
+            "privacy": _privacy(spec, lineage.spent_micro),
             "quality": _quality(release, facts.watts),
             "energy": {
                 "method": ENERGY_METHOD,
@@ -176,7 +179,7 @@ def trust_of(spec: TrainingSpec) -> str:
     return COMMITTEE if colluders_of(min(COMMITTEE_MAX, spec.partners)) else COORDINATOR
 
 
-def _privacy(spec: TrainingSpec) -> dict[str, object]:
+def _privacy(spec: TrainingSpec, spent_micro: int) -> dict[str, object]:
     return {
         "unit": "one example, added or removed",
         "delta_ppb": round(spec.delta * PPB),
@@ -191,6 +194,7 @@ def _privacy(spec: TrainingSpec) -> dict[str, object]:
             }
             for each in adversaries(spec)
         ],
+        "spent_micro": spent_micro,
         "trust": trust_of(spec),
         "trust_means": _TRUST if trust_of(spec) == COMMITTEE else _ALONE,
         "norms_proven": False,

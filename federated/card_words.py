@@ -221,6 +221,8 @@ def _privacy(privacy: Mapping[str, Any]) -> Section:
         (
             f"Of {privacy['unit']}. Epsilon bounds how much more likely anything can become through it,"
             f" but for a chance of delta, {delta}",
+            f"The rounds that ran cost {privacy['spent_micro'] / PPM:.3f} towards the public, as the log"
+            " says; below is what it promises, with every round that the job had to spare",
             f"Delta times the expected examples is {expected:g}; near one, some example might be shown whole",
             f"Trust: {privacy['trust']}. {privacy['trust_means']}",
             f"Norms: {privacy['norms_mean']}",

@@ -117,6 +117,7 @@ def _lineage(folder: ModelFolder, state: State, job: Job) -> Finding:
             ("columns", its["columns"] == list(terms.columns)),
             ("task", folder.card["task"]["code"] == terms.task_code.hex()),
             ("licence", folder.card["licence"] == terms.model_licence),
+            ("epsilon spent", folder.card["privacy"]["spent_micro"] == job.epsilon_micro),
         )
         if not same
     ]

@@ -190,6 +190,7 @@ def lineage_of(operator: Operator, job: Job) -> Lineage:
         job_entry=entries["job"][0],
         round_entries=entries["training-round"],
         partners=dict(sorted(took_part.items())),
+        spent_micro=state.jobs[record.id].epsilon_micro,
         task_code=record.task_code,
         task_version=record.task_version,
         snapshot=record.snapshot,

@@ -187,7 +187,8 @@ def _train(
         proposal = job.proposal(task, offer.data, len(data), account, notes)
         if not progress.agree(proposal):
             raise Declined(
-                "you did not join, and nothing was written", "run it again to be asked again"
+                "you did not join: nothing was signed, sent or set aside",
+                "run it again to be asked again",
             )
         account.take(job.present)
         job.let_go = account.let_go

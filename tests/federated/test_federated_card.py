@@ -30,6 +30,7 @@ LINEAGE = Lineage(
     job_entry=12,
     round_entries=(15, 19, 23),
     partners={ONE: 3, OTHER: 2},
+    spent_micro=2_749_000,
     task_code=b"c" * 32,
     task_version="commonhold 0.1.0",
     snapshot=b"s" * 32,
@@ -84,6 +85,9 @@ def test_the_card_says_what_the_model_cost_towards_each_and_how_well_it_does() -
     assert privacy["adversaries"][0]["epsilon_micro"] < privacy["adversaries"][-1]["epsilon_micro"]
     assert (privacy["delta_ppb"], privacy["delta_times_examples_ppm"]) == (10_000, 3_000)
     assert privacy["norms_proven"] is False
+    assert privacy["spent_micro"] == 2_749_000 and "cost 2.749 towards the public" in to_markdown(
+        CARD
+    )
     int8 = quality["files"][2]
     assert (int8["precision"], int8["bytes"], int8["smaller_permille"]) == ("int8", 10_000, 4_000)
     assert (int8["call_permille"], int8["nanojoules"]) == (500, 5_000 * 15)

@@ -62,7 +62,8 @@ class Shop:
         job = self.net.state.jobs["train"]
         took_part = Counter(who for round_ in job.rounds for who in round_.partners)
         network = self.net.state.network
-        return Lineage(network, 5, (10, 15), dict(sorted(took_part.items())), CODE)
+        parts = dict(sorted(took_part.items()))
+        return Lineage(network, 5, (10, 15), parts, job.epsilon_micro, CODE)
 
     def ship(
         self, *, lineage: Lineage | None = None, facts: Facts = FACTS, key: SigningKey | None = None
@@ -137,11 +138,16 @@ def other_network(shop: Shop) -> None:
     shop.ship(facts=TERMS, lineage=replace(shop.lineage(), network=b"o" * 32))
 
 
+def other_cost(shop: Shop) -> None:
+    shop.ship(facts=TERMS, lineage=replace(shop.lineage(), spent_micro=1))
+
+
 @pytest.mark.parametrize(
     ("lie", "question"),
     [
         (other_partners, "lineage"),
         (other_licence, "lineage"),
+        (other_cost, "lineage"),
         (other_author, "log"),
         (other_network, "log"),
     ],
