@@ -170,7 +170,11 @@ def test_experts_make_gold_of_what_waits(tmp_path: Path) -> None:
                 seen: dict[str, bytes] = {}
 
                 def shown(expert: str, query: str = "") -> bytes | None:
-                    visitor.read(f"{path}/review?expert={expert}{query}")
+                    page = visitor.read(f"{path}/review?expert={expert}{query}")
+                    can_answer = 'name="answer"' in page
+                    assert can_answer is ("On its way" not in page), (
+                        "nobody answers what is not here"
+                    )
                     item = visitor.hidden("item")
                     picture = visitor.client.get(f"{visitor.base}items/{item}/image")
                     if picture.status_code != 200:
