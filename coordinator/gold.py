@@ -33,8 +33,10 @@ def read_answers(path: Path, state: State, campaign_id: str = "") -> dict[ItemId
     """
     answers: dict[ItemId, bytes] = {}
     table = Table(path, form_of(path) or Form.CSV)
-    answered = next((name for name in ANSWERS if set(table.columns()) == {ITEM, name}), None)
-    if answered is None:
+    # Spelt as people do, as in contributors' tables.
+    columns = {name.strip().casefold(): name for name in table.columns()}
+    answered = next((name for name in ANSWERS if set(columns) == {ITEM, name}), None)
+    if answered is None or len(columns) < len(table.columns()):
         raise ConfigError(
             f"{path} does not have the columns {ITEM} and {' or '.join(ANSWERS)}, and no others",
             f"let its first line be {ITEM},{ANSWERS[0]}, and each other one an item and its answer",
@@ -43,7 +45,7 @@ def read_answers(path: Path, state: State, campaign_id: str = "") -> dict[ItemId
         if row.problem:
             raise bad_line(path, row.number, row.problem)
         where = f"{path}:{row.number}"
-        named, words = (str(row.cells.get(name, "")) for name in (ITEM, answered))
+        named, words = (str(row.cells.get(columns[name], "")) for name in (ITEM, answered))
         item_id, answer = _parse_row(named, words, state, where, campaign_id)
         if item_id in answers:
             raise ConfigError(

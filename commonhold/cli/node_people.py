@@ -94,7 +94,7 @@ def register(
         if keys.person in follower.state.members:
             raise StateError(
                 f"you are a member already: {name_of(keys.person)}",
-                "keep the invitation for somebody else; nobody has used it",
+                "keep the invitation for somebody else; nobody has used it" if given else "",
             )
         record = _record(store, keys, follower.state, given)
         if not store.enqueue(record):

@@ -44,6 +44,14 @@ TOKENS_MAX: Final = 1_024
 ATTEMPTS: Final = 3
 _OK: Final = 200
 _BUSY: Final = (408, 425, 429, 500, 502, 503, 504)
+# What most servers mean by it; their own words are a stranger's.
+_REFUSALS: Final = {
+    400: ": if it does not know response_format, set schema = false under [chat] of node.toml",
+    401: ": it wants an API key: key_file under [chat] of node.toml",
+    403: ": it wants an API key: key_file under [chat] of node.toml",
+    404: ": look whether its path ends in /v1, and whether it has a model of that name",
+    422: ": if it does not know response_format, set schema = false under [chat] of node.toml",
+}
 _PATH: Final = "/chat/completions"
 _ADVICE: Final = (
     "write it as chat:http://127.0.0.1:PORT/v1#MODEL, with the number and path of your server"
@@ -188,6 +196,7 @@ async def _read(response: httpx.Response) -> bytes:
         raise Busy(f"the server answers with status {status}", _retry_after(response))
     if status != _OK:
         words = ", and redirects are not followed" if response.is_redirect else ""
+        words = _REFUSALS.get(status, words)
         raise Misbehaviour(f"the server answers with status {status}{words}")
     if response.headers.get("content-encoding", "identity") != "identity":
         raise Misbehaviour("the server packs its answer, which was not asked for")

@@ -254,6 +254,7 @@ class TestGold:
             ("gold.csv", "\ufeffitem_id,answer\n{0},1\n"),
             ("gold.csv", "answer;item_id\r\n1;{0}\r\n"),
             ("gold.tsv", "item_id\tanswer\n{0}\t1\n"),
+            ("gold.csv", "Item_ID, Answer \n{0},1\n"),
             ("gold.jsonl", '{{"item_id": "{0}", "answer": "1"}}\n'),
         ],
     )
