@@ -20,10 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from commonground.escaping import in_shell
-from commonground.files import FILE_MODE
-from federated.budget.file import carry_over, write_ahead
-from protocol.errors import ConfigError, StateError, StoreError
+from federated.budget.file import Place, carry_over, write_ahead
+from protocol.errors import StateError, StoreError
 from protocol.limits import KEY_BYTES
 
 # Another process of the same node holds the file for one small write.
@@ -46,17 +44,17 @@ _SET: Final = "set"
 class Duty:
     """The open file. `close` it, or use `with`. Threads and processes may share it."""
 
-    def __init__(self, connection: sqlite3.Connection, randomness: Callable[[int], bytes]) -> None:
-        self._connection, self._randomness = connection, randomness
+    def __init__(
+        self, connection: sqlite3.Connection, place: Place, randomness: Callable[[int], bytes]
+    ) -> None:
+        self._connection, self._place, self._randomness = connection, place, randomness
         self._lock = threading.Lock()  # guards the one connection
 
     @classmethod
     def open(cls, path: Path, randomness: Callable[[int], bytes] = os.urandom) -> Duty:
         """Opens duty.db, or makes it, 0600. Raises StoreError and ConfigError."""
         with _store_errors(path):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE))
-            if path.stat().st_mode & 0o077:
-                raise ConfigError(f"others may access {path}", f"run: chmod 600 {in_shell(path)}")
+            place = Place.of(path)
             connection = sqlite3.connect(
                 path, BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
@@ -65,7 +63,7 @@ class Duty:
             connection.execute("PRAGMA secure_delete = ON")
             connection.executescript(_SCHEMA)
             write_ahead(connection)
-        return cls(connection, randomness)
+        return cls(connection, place, randomness)
 
     def close(self) -> None:
         """Gives the file back; doing it twice is harmless."""
@@ -117,6 +115,7 @@ class Duty:
         """What is known for good, durably: the value given, unless there was one."""
         place = (job_id, round_, fact)
         with self._lock, _store_errors("duty.db"):
+            self._place.require_same()
             new = self._connection.execute(
                 "INSERT OR IGNORE INTO facts VALUES (?, ?, ?, ?)", (*place, value)
             )

@@ -8,6 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -95,9 +96,40 @@ CREATE TABLE IF NOT EXISTS decisions (  -- of the owner, never deleted
 );
 """
 _REBUILD: Final = (
-    "restore it from a backup; or move it away: a new one is filled from the log,"
-    " with every round that you signed"
+    "restore it from a backup; or move it away: a new one is filled from the log, with every round that you"
+    " signed. Files beside it of the same name and -wal or -shm belong to the old one: move them away, too"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which file is at a path. One that was deleted or replaced can still be written, and nobody will find
+    what it says."""
+
+    path: Path
+    file: tuple[int, int]  # device and inode
+
+    @classmethod
+    def of(cls, path: Path) -> Place:
+        """Of a private file, which is made where there is none; before it is opened, so that one that is
+        opened in its stead is noticed. Raises OSError and ConfigError."""
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE))
+        found = path.stat()
+        if found.st_mode & 0o077:
+            raise ConfigError(f"others may access {path}", f"run: chmod 600 {in_shell(path)}")
+        return cls(path, (found.st_dev, found.st_ino))
+
+    def require_same(self) -> None:
+        """Raises StoreError where the path leads to another file by now, or to none."""
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            found = None
+        if found is None or (found.st_dev, found.st_ino) != self.file:
+            raise StoreError(  # without its folder: in a round the coordinator is told why there is no update
+                f"{self.path.name} was deleted, moved or replaced while this process used it",
+                "nothing was written; end the command, put the file back or a copy of it, and run it again",
+            )
 
 
 class BudgetFile:
@@ -107,9 +139,7 @@ class BudgetFile:
         """Opens budget.db, or makes it, 0600. Raises StoreError and ConfigError."""
         self._lock = threading.Lock()  # guards the one connection
         with store_errors(path):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE))
-            if path.stat().st_mode & 0o077:
-                raise ConfigError(f"others may access {path}", f"run: chmod 600 {in_shell(path)}")
+            self._place = Place.of(path)
             self._connection = sqlite3.connect(
                 path, BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
@@ -164,6 +194,7 @@ class BudgetFile:
         with self._lock, store_errors("budget.db"):
             self._run("BEGIN IMMEDIATE")
             try:
+                self._place.require_same()
                 yield
                 self._run("COMMIT" if keep else "ROLLBACK")
             except BaseException:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from federated.budget import file as budget_file
 from federated.budget import read_spending
 from protocol.errors import ConfigError, StateError, StoreError
-from tests.budget_lab import ONE, open_flat, reserve
+from tests.budget_lab import ONE, OTHER, open_flat, reserve
 
 
 @pytest.fixture
@@ -128,3 +130,65 @@ def test_who_is_killed_has_charged(path: Path, tmp_path: Path) -> None:
     with open_flat(left / "budget.db") as again:
         assert again.spent(ONE) == 100
         assert again.charge(ONE, "job", 2) == 200
+
+
+def deleted(path: Path) -> None:
+    path.unlink()
+
+
+def moved(path: Path) -> None:
+    path.rename(path.with_name("elsewhere.db"))
+
+
+def replaced(path: Path) -> None:
+    copy = path.with_name("copy.db")
+    copy.write_bytes(path.read_bytes())
+    copy.chmod(0o600)
+    copy.replace(path)
+
+
+def gone_with_its_folder(path: Path) -> None:
+    shutil.rmtree(path.parent)
+
+
+@pytest.mark.parametrize("lose", [deleted, moved, replaced, gone_with_its_folder])
+def test_nothing_is_charged_in_a_file_that_nobody_will_find(
+    path: Path, lose: Callable[[Path], None]
+) -> None:
+    with open_flat(path) as budget:
+        reserve(budget, 100_000, rounds=10)
+        assert budget.charge(ONE, "job", 1) == 100
+        lose(path)
+        with pytest.raises(StoreError, match="was deleted, moved or replaced") as refused:
+            budget.charge(ONE, "job", 2)
+        assert "put the file back" in refused.value.advice
+        assert str(path.parent) not in str(refused.value), "the coordinator is told as well"
+        with pytest.raises(StoreError, match="was deleted, moved or replaced"):
+            reserve(budget, 100_000, rounds=10, job_id="next")
+
+
+def test_what_an_older_file_left_beside_a_copy_is_named(path: Path) -> None:
+    """Under another file's log of writes a copy is damaged; one that is put back without it is whole."""
+    budget = open_flat(path)
+    reserve(budget, 1_000_000, rounds=40, examples=[f"e{number}" for number in range(500)])
+    for number in range(1, 4):
+        budget.charge(ONE, "job", number)
+    log, shared = path.with_name("budget.db-wal"), path.with_name("budget.db-shm")
+    old = {each: each.read_bytes() for each in (log, shared)}
+    for number in range(4, 20):
+        budget.charge(ONE, "job", number)
+    more = [f"z{number}" for number in range(500)]
+    reserve(budget, 1_000_000, rounds=20, job_id="other", data=OTHER, examples=more)
+    budget.close()
+    backup = path.read_bytes()
+    for each, content in old.items():
+        each.write_bytes(content)
+    with pytest.raises(StoreError, match="is damaged") as refused, open_flat(path) as mixed:
+        mixed.spent(ONE)
+        mixed.charge(ONE, "job", 20)
+    assert "-wal" in refused.value.advice
+    for each in old:
+        each.unlink(missing_ok=True)
+    path.write_bytes(backup)
+    with open_flat(path) as whole:
+        assert whole.spent(ONE) == 1_900

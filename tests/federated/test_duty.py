@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from federated.duty import Duty
+from protocol.errors import StoreError
 
 SET = bytes(range(32))
 SEEDS = [b"a" * 32, b"b" * 32]
@@ -48,3 +51,13 @@ def test_what_is_forgotten_is_in_no_file(tmp_path: Path) -> None:
 
 def _files(folder: Path) -> bytes:
     return b"".join(each.read_bytes() for each in folder.iterdir())
+
+
+def test_no_set_is_written_down_where_nobody_will_find_it(tmp_path: Path) -> None:
+    """After a restart another set of the same round would be opened."""
+    path = tmp_path / "duty.db"
+    with Duty.open(path) as duty:
+        duty.bind("train", 1, SET)
+        path.unlink()
+        with pytest.raises(StoreError, match="was deleted, moved or replaced"):
+            duty.bind("train", 2, SET)
