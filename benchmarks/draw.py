@@ -12,7 +12,6 @@ Times are processor milliseconds, the median of several.
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from typing import Final
 
 from nacl.signing import SigningKey
 
+from benchmarks.report import is_json_wanted
 from protocol.coin.dealing import check_deal, make_deal, open_value, public_shares, threshold_of
 from protocol.coin.group import ORDER, Point, secret_of
 from protocol.coin.toss import Share, check_share, combine, make_share
@@ -152,13 +152,9 @@ def run() -> dict[str, object]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
+    as_json = is_json_wanted(__doc__)
     figures = run()
-    if given.json:
+    if as_json:
         print(json.dumps(figures, indent=2))
         return
     for name, figure in figures.items():

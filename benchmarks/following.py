@@ -9,7 +9,6 @@ once, in the same run.
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, Final
 
-from benchmarks.report import show
+from benchmarks.report import is_json_wanted, show
 from commonhold.demo.stage import Stage
 from coordinator.operator import Operator
 from node.config import NodeConfig
@@ -115,13 +114,9 @@ def _spent(pids: Sequence[int]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
+    as_json = is_json_wanted(__doc__)
     figures = run()
-    print(json.dumps(figures)) if given.json else show(figures)
+    print(json.dumps(figures)) if as_json else show(figures)
 
 
 if __name__ == "__main__":

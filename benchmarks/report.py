@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -19,6 +20,15 @@ def of_each(module: str, names: Iterable[str], *options: str) -> dict[str, Any]:
         found[name] = json.loads(done.stdout) if done.stdout else {"ended with": done.returncode}
         print(f"{name}: {done.stdout.strip() or done.returncode}", file=sys.stderr, flush=True)
     return found
+
+
+def is_json_wanted(about: str | None) -> bool:
+    """What the command line says of a benchmark that has no other option than --json."""
+    parser = argparse.ArgumentParser(
+        description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--json", action="store_true")
+    return bool(parser.parse_args().json)
 
 
 def show(figures: Mapping[str, object]) -> None:

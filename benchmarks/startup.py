@@ -7,7 +7,6 @@ One thread; the best of three, since the first one reads from the disk. The wors
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -15,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+from benchmarks.report import is_json_wanted
 from commonhold.cli.reference import paths
 from commonhold.cli.root import GROUPS
 
@@ -70,13 +70,9 @@ def run() -> dict[str, object]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
+    as_json = is_json_wanted(__doc__)
     figures = run()
-    if given.json:
+    if as_json:
         print(json.dumps(figures, indent=2))
         return
     for name, figure in figures.items():
