@@ -132,8 +132,33 @@ def join(
     with Store(home.database) as store, NodeLog(store, config, keys) as log:
         job = PartnerJob(log, keys.person, offer.job_id)
         job.require_invited(offer.columns)
+        if job.is_over() and not job.has_joined:
+            raise _over()
         with _alone(home, offer.job_id) as folder:
+            if job.is_over():
+                _put_in_order(home, folder, job)
+                raise _over()
             return _train(home, folder, job, offer, progress)
+
+
+def _over() -> StateError:
+    return StateError("the job is over", "`commonhold federated status` says how it ended")
+
+
+def _put_in_order(home: NodeDirectory, folder: Path, job: PartnerJob) -> None:
+    """What a process would have done at the end of the job that was killed before: forgets its keys, and
+    what it gave last; and frees what was reserved."""
+    from federated.budget import Budget
+    from federated.duty import Duty
+    from federated.kept import KeptUpdates
+    from federated.privacy import composed_epsilon_micro
+
+    KeptUpdates(folder / f"{job.terms.id}.update").forget()
+    with Duty.open(home.root / DUTY_FILE) as duty:
+        duty.forget(job.terms.id)
+    path = home.root / BUDGET_FILE
+    with Budget(path, composed_epsilon_micro) as budget:
+        job.reconcile(budget, path)
 
 
 @contextmanager
@@ -203,10 +228,10 @@ def _train(
         )
         try:
             with SuperNode(record.endpoint, record.tls_certificate, key) as supernode:
-                _await_admission(supernode, job, progress)
-                progress.admitted()
-                job.on_update = lambda number: progress.trained(number, record.rounds)
-                supernode.run(app, job.is_over)
+                if _is_admitted(supernode, job, progress):
+                    progress.admitted()
+                    job.on_update = lambda number: progress.trained(number, record.rounds)
+                    supernode.run(app, job.is_over)
             if job.is_over():
                 duty.forget(record.id)
                 kept.forget()
@@ -240,8 +265,9 @@ def _installed(record: JobTerms, labels: tuple[str, ...], device: str) -> Task:
     return task
 
 
-def _await_admission(supernode: SuperNode, job: PartnerJob, progress: Progress) -> None:
-    """Until the operator has let our key in; who is away, server or operator, is waited for as in the rounds.
+def _is_admitted(supernode: SuperNode, job: PartnerJob, progress: Progress) -> bool:
+    """Waits until the operator has let our key in; False where the job is over before. Who is away, server
+    or operator, is waited for as in the rounds.
 
     Raises Unreachable or StateError when that takes too long.
     """
@@ -256,11 +282,11 @@ def _await_admission(supernode: SuperNode, job: PartnerJob, progress: Progress) 
         )
         try:
             if supernode.activate():
-                return
+                return True
         except Unreachable as away:
             why = away
-        if job.is_over():
-            raise StateError("the job is over", "see `commonhold federated status`")
+        if job.is_over():  # what we gave before we were killed sufficed, or its operator ended it
+            return False
         if lasts > OUTAGE_SECONDS_MAX:
             raise why
         if str(why) != said and (isinstance(why, Unreachable) or lasts > ADMISSION_SECONDS):

@@ -69,8 +69,11 @@ class PartnerJob:
                 f"the job reads the column {refused[0]!r} of your data, which you do not allow",
                 "join only if you agree to it, by --column for each that it may read",
             )
-        if self.is_over():
-            raise StateError("the job is over", "`commonhold federated status` says how it ended")
+
+    @property
+    def has_joined(self) -> bool:
+        """Whether the log has us among its partners."""
+        return self._log.read(lambda state: (self._id, self.me) in state.partners)
 
     def is_over(self) -> bool:
         """Whether the log has said the last of it."""

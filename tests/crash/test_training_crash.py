@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from commonhold.demo.stage import Server, Stage
 from federated.budget import read_spending
-from tests.federated_net import PATIENCE_SECONDS, Net
+from federated.budget.reading import read_reserved
+from tests.federated_net import JOB, PATIENCE_SECONDS, Net
+from tests.node_lab import Node, until
 from tests.processes import children_of, kill
 
 pytestmark = pytest.mark.timeout(400)
@@ -88,3 +92,40 @@ def test_a_partner_is_killed_and_is_back_in_the_round_that_runs(net: Net) -> Non
     finished(net, leading, [*again, joining[1]])
     assert time.monotonic() - started < PATIENCE_SECONDS
     assert all(len(each.partners) == 2 for each in net.job().rounds)
+
+
+def test_a_job_that_ends_while_partners_are_dead_leaves_nothing_behind(net: Net) -> None:
+    """One that is back before the end reports like the others. One that comes later is told that it is over,
+    and forgets its keys, what it gave last, and what it had reserved."""
+    leading, joining = open_job(net), fixed(net)
+    net.await_rounds(1)
+    for server in (leading, *joining):
+        kill(server.process.pid)
+        server.process.wait()
+    back, late = net.partners
+    [again] = net.join([back], "--fixed-noise-for-tests", "1")
+    until(lambda: "waiting, up to an hour" in again.log.read_text() or None, "it to wait")
+    ending = ("federated", "end", "--dir", str(net.lab.home.path), "--id", JOB, "--reason", "flood")
+    assert net.stage.run(*ending)["outcome"] == "ended"
+    code, joined, said = net.end(again)
+    assert (code, joined["outcome"], joined["reason"]) == (0, "ended", "flood"), said
+    assert Path(joined["report"]).exists()
+
+    kept = late.home.root / "training" / f"{JOB}.update"
+    assert kept.exists() and facts(late) > {"set"} and reserved(late) == [JOB]
+    [gone] = net.join([late], "--fixed-noise-for-tests", "1")
+    code, printed, said = net.end(gone)
+    assert (code, printed["error"]) == (5, "the job is over"), said
+    for node in net.partners:
+        assert facts(node) <= {"set"} and reserved(node) == []
+        assert not (node.home.root / "training" / f"{JOB}.update").exists()
+
+
+def facts(node: Node) -> set[str]:
+    """What duty.db has of jobs."""
+    with closing(sqlite3.connect(node.home.root / "duty.db")) as duty:
+        return {row[0] for row in duty.execute("SELECT fact FROM facts")}
+
+
+def reserved(node: Node) -> list[str]:
+    return read_reserved(node.home.root / "budget.db")
