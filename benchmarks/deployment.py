@@ -15,7 +15,6 @@ import json
 import random
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -40,7 +39,7 @@ ROUNDS: Final = 10
 IMAGES: Final = 200  # of each partner
 # Partners of the job that is killed; all of them are in every round, so that the same model comes out.
 KILLED_PARTNERS: Final = 3
-KILLED_ROUNDS: Final = 10
+KILLED_ROUNDS_MIN: Final = 10
 # A machine that is busy takes its time to start a process again.
 PATIENCE_SECONDS: Final = 1_800.0
 SAMPLE_SECONDS: Final = 0.5
@@ -175,7 +174,7 @@ class Massacre:
 
     def run(self) -> dict[str, Any]:
         """Kills until there were so many, or the job is over. Raises AssertionError for what must not be."""
-        leading, joining = _begin(self.net)
+        leading, joining = _begin(self.net, self.kills)
         deadline = time.monotonic() + PATIENCE_SECONDS
         while leading.process.poll() is None or leading.process.returncode < 0:
             assert time.monotonic() < deadline, "the job does not end"
@@ -258,9 +257,10 @@ class Massacre:
                 self.epsilon[node.name] = spending.epsilon
 
 
-def _begin(net: Net) -> tuple[Server, list[Server]]:
-    rounds = ("--rounds", str(KILLED_ROUNDS), "--round-seconds", "600")
-    leading = net.open(*rounds, quorum=KILLED_PARTNERS)
+def _begin(net: Net, kills: int) -> tuple[Server, list[Server]]:
+    """A job with about as many rounds as somebody is killed: seldom more than one is while a round lasts."""
+    rounds = str(max(KILLED_ROUNDS_MIN, kills))
+    leading = net.open("--rounds", rounds, "--round-seconds", "600", quorum=KILLED_PARTNERS)
     return leading, [_join(net, at)[0] for at in range(KILLED_PARTNERS)]
 
 
@@ -273,7 +273,7 @@ def _killed(kills: int) -> dict[str, Any]:
         found = Massacre(net, kills).run()
     show(found)  # the rest takes as long again
     with _network(KILLED_PARTNERS, 40) as net:
-        leading, joining = _begin(net)
+        leading, joining = _begin(net, kills)
         for server in (leading, *joining):
             code, _, said = net.end(server, PATIENCE_SECONDS)
             assert code == 0, said
@@ -291,7 +291,7 @@ def main() -> None:
     arguments = parser.parse_args()
     figures = _killed(arguments.kills) if arguments.kills else run(stock=arguments.stock)
     if arguments.json:
-        json.dump(figures, sys.stdout)
+        print(json.dumps(figures))
     else:
         show(figures)
 
